@@ -11,6 +11,9 @@
 
 namespace noema {
 
+/// Times that differ by less count as equal, so that sums such as 0.72 · k never decide to which side a volume falls.
+inline constexpr double kTimeTolerance_s = 1e-6;
+
 /// The classes, fixed by the dataset (never by what one run or fold happens to contain): sorted, without repeats.
 struct LabelTable {
   std::vector<std::string> names;
@@ -41,6 +44,8 @@ struct Block {
   double end_s = 0;
   /// Counts the blocks of the same label in the same run, from 0.
   int occurrence = 0;
+  /// What the block is made of, by onset.
+  std::vector<Event> events;
 };
 
 /// One thing to classify: some volumes of one block, with weights of unit sum for models that take their mean.
@@ -61,8 +66,24 @@ struct Fold {
 
 /// A plan of cross-validation, made once and used by every model. `unit` is what is left out together.
 struct Split {
-  std::string unit;  ///< "subject", "run", "block", "occurrence", "group" or "given"
+  std::string unit;  ///< "subject", "run", "block", "occurrence", "group", "given", or "sample" (leaks)
+  /// With unit "group": which group is kept together, such as "family" or "subject".
+  std::string group;
+  /// The folds hold samples instead of blocks, so volumes of one block lie on both sides. Such a split exists only to
+  /// show how much it flatters; the leakage check refuses it.
+  bool leaks = false;
   std::vector<Fold> folds;
 };
+
+/// Volumes [first, end).
+struct VolumeRange {
+  int first = 0;
+  int end = 0;
+
+  int size() const { return end > first ? end - first : 0; }
+};
+
+/// The volumes whose centre lies in [begin_s, end_s): a centre on `begin_s` belongs in, on `end_s` does not.
+VolumeRange volumes_between(const Series& series, double begin_s, double end_s);
 
 }  // namespace noema
