@@ -50,6 +50,7 @@ class DelayEstimator {
     std::int64_t rest_volumes = 0;  // outside all blocks, not shifted
   };
   Products products_of(int run, std::span<const int> train) const;
+  DelayEstimate estimate_from(const Products& sum) const;
 
   const std::vector<LearningRun>& runs_;
   const std::vector<Block>& blocks_;

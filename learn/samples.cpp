@@ -1,7 +1,11 @@
 #include "noema/learn/samples.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+
+#include "noema/core/error.h"
 
 namespace noema {
 
@@ -16,6 +20,12 @@ VolumeRange volumes_between(const Series& series, double begin_s, double end_s) 
     return static_cast<int>(std::clamp(volume, 0.0, static_cast<double>(series.volumes())));
   };
   return {first_at_or_after(begin_s), first_at_or_after(end_s)};
+}
+
+void check_keep_mask(const LearningRun& run) {
+  if (run.series.keep.size() == static_cast<std::size_t>(run.series.volumes())) return;
+  throw ShapeError(fmt::format("run '{}': the keep mask has {} entries, expected one for each of the {} volumes",
+                               run.id, run.series.keep.size(), run.series.volumes()));
 }
 
 }  // namespace noema

@@ -86,4 +86,7 @@ struct VolumeRange {
 /// The volumes whose centre lies in [begin_s, end_s): a centre on `begin_s` belongs in, on `end_s` does not.
 VolumeRange volumes_between(const Series& series, double begin_s, double end_s);
 
+/// @throws ShapeError unless the keep mask of the run's series has one entry for each volume.
+void check_keep_mask(const LearningRun& run);
+
 }  // namespace noema

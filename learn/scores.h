@@ -45,6 +45,9 @@ struct Scores {
 Scores score(const Predictions& predictions);
 Scores score(const Predictions& predictions, std::span<const int> rows);
 
+/// Scores from counts (K, K), truth by prediction; the log-loss is NaN.
+Scores scores_of_confusion(Eigen::MatrixXi confusion);
+
 enum class Metric { accuracy, balanced_accuracy, macro_f1, log_loss };
 double value_of(const Scores& scores, Metric metric);
 

@@ -60,6 +60,10 @@ std::string hash_split(const Split& split, const std::vector<LearningRun>& runs,
 ///          training block of (names fold and label); ShapeError for indices out of range.
 void check_split(const Split& split, const std::vector<Block>& blocks, const LabelTable& labels);
 
+/// What a group name says of a run: "subject", "session" (with its subject), "run" (its id), or a name in
+/// `LearningRun::groups`. @throws DataError if the run lacks the group (lists those it has).
+std::string group_of_run(const LearningRun& run, const std::string& group);
+
 /// The fold in which each block is tested; −1 for blocks that are only trained on. @throws UsageError for a split over
 /// samples.
 std::vector<int> test_fold_of_blocks(const Split& split, std::size_t blocks);
