@@ -215,9 +215,9 @@ std::string delay_disagreement(const DelayEstimate& estimate, double declared_s)
   if (declared >= kGoodEnough * best) return "";
   return fmt::format(
       "the declared delay of {:g} s disagrees with the data, which respond {:g} s after the events (mean "
-      "|correlation| {:.2f} at {:g} s, {:.2f} at {:g} s); perhaps the events already contain the delay, or "
-      "their times are on another clock",
-      declared_s, estimate.delay_s, declared, declared_s, best, estimate.delay_s);
+      "|correlation| {:.2f} at {:g} s, {:.2f} at {:g} s){}",
+      declared_s, estimate.delay_s, declared, declared_s, best, estimate.delay_s,
+      declared_s > estimate.delay_s ? "; perhaps the times of the events already contain the delay" : "");
 }
 
 }  // namespace noema

@@ -27,7 +27,8 @@ struct LeakageReport {
   bool allowed = false;
 };
 
-/// The samples that a fold works with, and the delay they were made with.
+/// The samples that a fold works with, and the delay they were made with (0 with `DelayKind::hrf`, where the windows of
+/// the samples themselves say how long a block is seen).
 struct SampledFold {
   std::vector<Sample> samples;
   double delay_s = 0;
