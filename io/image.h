@@ -12,7 +12,8 @@
 
 namespace noema {
 
-/// How the axes of a file relate to the canonical ones: canonical axis a is file axis `axis[a]`, reversed when `flipped[a]`.
+/// How the axes of a file relate to the canonical ones: canonical axis a is file axis `axis[a]`, reversed when
+/// `flipped[a]`.
 struct Orientation {
   std::array<int, 3> axis{0, 1, 2};
   std::array<bool, 3> flipped{false, false, false};
@@ -22,8 +23,8 @@ struct Orientation {
   std::string letters() const;
 };
 
-/// What is known of an image besides its values. `grid` is canonical: axes permuted and flipped (never resampled) so that
-/// i runs to the right, j to the front, k up, as nearly as the axes allow.
+/// What is known of an image besides its values. `grid` is canonical: axes permuted and flipped (never resampled) so
+/// that i runs to the right, j to the front, k up, as nearly as the axes allow.
 struct ImageHeader {
   Grid grid;
   std::int64_t volumes = 1;
@@ -36,6 +37,10 @@ struct ImageHeader {
   Grid disk_grid;
   /// NIfTI datatype code of the file (16 = float32 …).
   int disk_datatype = 16;
+  /// What the file's affines refer to: 0 not said, 1 scanner, 2 aligned, 3 Talairach, 4 MNI, 5 another template. The
+  /// qform's counts only where it gives the same affine; kept so that results say the same.
+  int sform_code = 0;
+  int qform_code = 0;
   std::filesystem::path path;
 };
 
@@ -62,7 +67,8 @@ struct Mask {
   std::int64_t size() const { return static_cast<std::int64_t>(voxels.size()); }
 };
 
-/// The voxels of a 3-D image that are not zero. @throws DataError if none is, ShapeError if the image has several volumes.
+/// The voxels of a 3-D image that are not zero. @throws DataError if none is, ShapeError if the image has several
+/// volumes.
 Mask mask_from_image(const Image& image);
 
 /// A one-volume image on the mask's grid: `values[v]` at the v-th voxel of the mask, `outside` elsewhere.

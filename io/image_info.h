@@ -1,0 +1,25 @@
+// io/image_info: what a file says of its image, for people and scripts.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+
+#include "noema/io/image.h"
+#include "noema/io/nifti.h"
+
+namespace noema {
+
+/// Everything the header says; the values are not read.
+struct ImageInfo {
+  ImageHeader header;
+  NiftiFacts facts;
+};
+
+/// @throws as NiftiReader
+ImageInfo image_info(const std::filesystem::path& path);
+
+/// Shape, affines (4×4, voxel to RAS mm, of the file's voxel order and of the canonical one), orientation letters,
+/// volumes, TR, number type, scaling, NIfTI version, byte order, compression, codes, units, description and extensions.
+nlohmann::json to_json(const ImageInfo& info);
+
+}  // namespace noema
