@@ -18,6 +18,7 @@ struct TensorData {
   std::vector<std::int64_t> shape;
   std::vector<std::byte> bytes;
 
+  /// @throws ShapeError unless there are as many values as the shape says.
   static TensorData from_floats(std::vector<std::int64_t> shape, std::span<const float> values);
   static TensorData from_doubles(std::vector<std::int64_t> shape, std::span<const double> values);
   static TensorData from_ints(std::vector<std::int64_t> shape, std::span<const std::int64_t> values);
@@ -46,8 +47,8 @@ SafeTensors read_safetensors(const std::filesystem::path& path);
 /// The metadata alone; the arrays are not read. @throws as read_safetensors
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
 
-/// Writes all or nothing; tensors by name, the header padded to 8 bytes. @throws IoError, ShapeError if bytes and shape
-/// disagree
+/// Writes all or nothing; tensors by the width of their numbers (so that all are aligned), then by name; the header
+/// padded to 8 bytes. @throws IoError; ShapeError if bytes and shape disagree; DataError for text that is not UTF-8.
 void write_safetensors(const std::filesystem::path& path, const SafeTensors& content);
 
 }  // namespace noema
