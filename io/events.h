@@ -25,9 +25,10 @@ struct EventsOptions {
 
 /// Reads a BIDS events file: tab-separated (commas accepted), `onset` and `duration` required, `n/a` labels skipped.
 ///
-/// The events come back sorted by onset, exact duplicates (label, onset, duration) merged once; both are said as warnings
-/// with their counts. Without the label column every event gets the label "dummy" and a warning is said, if it is the
-/// default column; a column asked for by name must be there.
+/// The events come back sorted by onset, exact duplicates (label, onset, duration) merged into one (their modulations,
+/// where the file has them, add up); rows left out, moved or merged are said as warnings with their counts. Without the
+/// label column every event gets the label "dummy" and a warning is said, if it is the default column; a column asked
+/// for by name must be there.
 /// @throws IoError, FormatError (missing columns, text where a number must be, negative duration, NaN; names the line).
 std::vector<Event> read_events(const std::filesystem::path& path, const EventsOptions& options = {});
 

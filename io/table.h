@@ -19,16 +19,18 @@ struct Table {
   const std::vector<std::string>& column(std::string_view name) const;
   /// The column as numbers, "n/a", "NaN" and empty cells as NaN. @throws DataError naming row and text.
   std::vector<double> numbers(std::string_view name) const;
-  /// Appends a column; all columns must have as many rows.
+  /// Appends a column. @throws ShapeError unless it has as many rows as the others; UsageError if the name is taken.
   void add(std::string name, std::vector<std::string> values);
   void add(std::string name, const std::vector<double>& values, int significant_digits = 7);
 };
 
-/// Reads a table with a header row: tabs (or commas, when the header has commas and no tab); UTF-8 byte order mark and CRLF
-/// accepted; quotes are not special. @throws IoError; FormatError for rows of unequal length or repeated names (names the line).
+/// Reads a table with a header row: tabs (or commas, when the header has commas and no tab); UTF-8 byte order mark and
+/// CRLF accepted; quotes are not special. @throws IoError; FormatError for rows of unequal length or repeated names
+/// (names the line).
 Table read_table(const std::filesystem::path& path);
 
-/// Writes tab-separated text, all or nothing. @throws IoError
+/// Writes tab-separated text, all or nothing; an empty cell is written as n/a.
+/// @throws IoError; DataError for a cell with a tab or a line end.
 void write_table(const std::filesystem::path& path, const Table& table);
 
 }  // namespace noema
