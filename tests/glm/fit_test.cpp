@@ -1,0 +1,206 @@
+#include "noema/glm/fit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <Eigen/LU>
+#include <cmath>
+
+#include "golden.h"
+#include "made_up.h"
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/core/settings.h"
+#include "noema/glm/contrast.h"
+
+namespace noema {
+namespace {
+
+using FitGoldenTest = GoldenTest;
+using testing::ElementsAre;
+
+// nilearn: run_glm(Y, X, noise) on design/glover, contrast a - b.
+void expect_reference(NoiseModel noise) {
+  const DesignMatrix design{golden_matrix("design/glover"),
+                            golden().at("design_cols/glover").get<std::vector<std::string>>()};
+  const std::string key = "glm/" + std::string(noise_model_name(noise)) + "/";
+  const GlmFit fit = fit_glm(golden_matrix("Y"), design, noise);
+  const auto labels = golden().at(key + "labels").get<std::vector<std::string>>();
+  for (std::size_t v = 0; v < labels.size(); ++v) {
+    EXPECT_EQ(fit.groups[static_cast<std::size_t>(fit.group_of_voxel[v])].rho, std::stod(labels[v]));
+  }
+  const ContrastMaps maps = t_contrast(fit, "a - b");
+  EXPECT_EQ(maps.df, golden().at(key + "dof").get<double>());
+  EXPECT_LE(relative_difference(maps.effect, golden_vector(key + "t/effect")), 1e-11);
+  EXPECT_LE(relative_difference(maps.variance, golden_vector(key + "t/variance")), 1e-11);
+  EXPECT_LE(relative_difference(maps.stat, golden_vector(key + "t/stat")), 1e-11);
+  EXPECT_LE(relative_difference(one_sided_p(maps), golden_vector(key + "t/p")), 1e-10);
+  EXPECT_LE((maps.z - golden_vector(key + "t/z")).cwiseAbs().maxCoeff(), 1e-9);
+}
+
+TEST_F(FitGoldenTest, OlsEqualsReference) { expect_reference(NoiseModel::ols); }
+TEST_F(FitGoldenTest, Ar1EqualsReference) { expect_reference(NoiseModel::ar1); }
+
+TEST(Fit, RecoversPlantedEffects) {
+  const DesignMatrix design = block_design(200);
+  MatrixD data = ar1_noise(200, 500, 0.4, 1);
+  data.rowwise() += Eigen::RowVectorXd::Constant(500, 100);
+  data.col(7) += 3 * design.values.col(0) - 2 * design.values.col(1);
+  for (const NoiseModel noise : {NoiseModel::ols, NoiseModel::ar1}) {
+    const GlmFit fit = fit_glm(data, design, noise);
+    EXPECT_EQ(fit.df, 200 - fit.rank);
+    const ContrastMaps difference = t_contrast(fit, "a - b");
+    EXPECT_NEAR(difference.effect[7], 5, 4 * std::sqrt(difference.variance[7]));
+    EXPECT_GT(difference.stat[7], 10);
+    EXPECT_NEAR(fit.coefficients(design.values.cols() - 1, 3), 100, 1);
+  }
+}
+
+// Under AR(1) noise t values of no effect spread too far without whitening and by 1 with it.
+TEST(Fit, RecoversRhoAndCalibratesT) {
+  const DesignMatrix design =
+      make_design({{4, 20, "a"}, {30, 20, "b"}, {200, 40, "a"}, {400, 100, "b"}, {700, 60, "a"}}, frame_times(500, 2),
+                  {.drift = DriftModel::none});
+  const MatrixD data = ar1_noise(500, 1500, 0.5, 2);
+  const GlmFit fit = fit_glm(data, design, NoiseModel::ar1);
+  double mean_rho = 0;
+  for (const std::int32_t group : fit.group_of_voxel)
+    mean_rho += fit.groups[static_cast<std::size_t>(group)].rho / 1500;
+  EXPECT_NEAR(mean_rho, 0.5, 0.02);  // residuals remember a little less than the noise, and ρ is cut
+  const auto spread = [](const GlmFit& of) {
+    return std::sqrt(t_contrast(of, "a - b").stat.squaredNorm() / static_cast<double>(of.voxels()));
+  };
+  EXPECT_NEAR(spread(fit), 1, 0.07);
+  EXPECT_GT(spread(fit_glm(data, design, NoiseModel::ols)), 1.3);
+}
+
+// Generalised least squares with the covariance of AR(1) noise at the kept volumes, written out.
+TEST(Fit, DroppedVolumesFollowTheirCovariance) {
+  const DesignMatrix design = block_design(60);
+  const MatrixD data = ar1_noise(60, 3, 0.6, 3);
+  std::vector<std::uint8_t> keep(60, 1);
+  for (const int t : {10, 11, 12, 30, 47, 49}) keep[static_cast<std::size_t>(t)] = 0;
+  const GlmFit fit = fit_glm(data, design, NoiseModel::ar1, keep);
+  std::vector<Eigen::Index> kept;
+  for (Eigen::Index t = 0; t < 60; ++t) {
+    if (keep[static_cast<std::size_t>(t)] != 0) kept.push_back(t);
+  }
+  const auto n = std::ssize(kept);
+  EXPECT_EQ(fit.df, static_cast<double>(n - fit.rank));
+  const Eigen::MatrixXd x = design.values(kept, Eigen::all);
+  for (Eigen::Index v = 0; v < 3; ++v) {
+    const NoiseGroup& group = fit.groups[static_cast<std::size_t>(fit.group_of_voxel[static_cast<std::size_t>(v)])];
+    ASSERT_NE(group.rho, 0);
+    Eigen::MatrixXd noise(n, n);  // innovations of variance 1, but the first volume's variance is 1 by the definition
+    for (Eigen::Index i = 0; i < n; ++i) {
+      for (Eigen::Index j = 0; j <= i; ++j) {
+        const auto volumes_from = [&](Eigen::Index to, Eigen::Index from) {
+          return static_cast<double>(kept[static_cast<std::size_t>(to)] - kept[static_cast<std::size_t>(from)]);
+        };
+        const double own = (1 - std::pow(group.rho, 2 * volumes_from(j, 0))) / (1 - group.rho * group.rho) +
+                           std::pow(group.rho, 2 * volumes_from(j, 0));
+        noise(i, j) = noise(j, i) = own * std::pow(group.rho, volumes_from(i, j));
+      }
+    }
+    const Eigen::MatrixXd inverse = noise.inverse();
+    const Eigen::MatrixXd covariance = (x.transpose() * inverse * x).inverse();
+    const Eigen::VectorXd y = data(kept, v);
+    const Eigen::VectorXd coefficients = covariance * x.transpose() * inverse * y;
+    const Eigen::VectorXd residual = y - x * coefficients;
+    EXPECT_LE(relative_difference(group.covariance, covariance), 1e-9);
+    EXPECT_LE(relative_difference(fit.coefficients.col(v), coefficients), 1e-9);
+    EXPECT_NEAR(fit.dispersion[v], residual.dot(inverse * residual) / fit.df, 1e-9 * fit.dispersion[v]);
+  }
+}
+
+TEST(Fit, DroppedVolumesHaveNoInfluence) {
+  const DesignMatrix design = block_design(80);
+  MatrixD data = ar1_noise(80, 5, 0.3, 4);
+  std::vector<std::uint8_t> keep(80, 1);
+  keep[20] = 0;
+  const GlmFit fit = fit_glm(data, design, NoiseModel::ar1, keep);
+  data.row(20).setConstant(1e6);
+  EXPECT_EQ(fit_glm(data, design, NoiseModel::ar1, keep).coefficients, fit.coefficients);
+  EXPECT_NE(fit_glm(data, design, NoiseModel::ar1).coefficients, fit.coefficients);
+}
+
+TEST(Fit, SinglePrecisionDataGiveTheSameNumbers) {
+  const DesignMatrix design = block_design(100);
+  const MatrixF data = ar1_noise(100, 300, 0.3, 5).cast<float>();
+  const MatrixD wide = data.cast<double>();
+  EXPECT_EQ(fit_glm(data, design, NoiseModel::ar1).coefficients, fit_glm(wide, design, NoiseModel::ar1).coefficients);
+}
+
+TEST(Fit, DoesNotDependOnThreads) {
+  const DesignMatrix design = block_design(90);
+  const MatrixD data = ar1_noise(90, 1500, 0.3, 6);
+  const int before = thread_count();
+  set_thread_count(1);
+  const GlmFit one = fit_glm(data, design, NoiseModel::ar1);
+  const ContrastMaps one_maps = t_contrast(one, "a");
+  set_thread_count(3);
+  const GlmFit three = fit_glm(data, design, NoiseModel::ar1);
+  const ContrastMaps three_maps = t_contrast(three, "a");
+  set_thread_count(before);
+  EXPECT_EQ(one.coefficients, three.coefficients);
+  EXPECT_EQ(one.dispersion, three.dispersion);
+  EXPECT_EQ(one_maps.z, three_maps.z);
+}
+
+TEST(Fit, ConstantSeriesHaveNoEffect) {
+  const DesignMatrix design = block_design(80);
+  MatrixD data = ar1_noise(80, 4, 0.3, 7);
+  data.col(1).setConstant(812.3);
+  data.col(2).setZero();
+  for (const NoiseModel noise : {NoiseModel::ols, NoiseModel::ar1}) {
+    const GlmFit fit = fit_glm(data, design, noise);
+    EXPECT_EQ(fit.constant_voxels, 2);
+    const ContrastMaps maps = t_contrast(fit, "a");
+    for (const Eigen::Index v : {1, 2}) {
+      EXPECT_EQ(maps.effect[v], 0);
+      EXPECT_EQ(maps.variance[v], 0);
+      EXPECT_EQ(maps.stat[v], 0);
+      EXPECT_EQ(maps.z[v], 0);
+    }
+    EXPECT_NE(maps.stat[0], 0);
+  }
+}
+
+TEST(Fit, DependentColumnsCountOnce) {
+  DesignMatrix design = block_design(80);
+  const MatrixD data = ar1_noise(80, 6, 0.3, 8);
+  const GlmFit full = fit_glm(data, design, NoiseModel::ar1);
+  const Eigen::Index columns = design.values.cols();
+  design.values.conservativeResize(Eigen::NoChange, columns + 1);
+  design.values.col(columns) = design.values.col(0) + 2 * design.values.col(columns - 1);
+  design.names.push_back("copy");
+  WarningCollector warnings;
+  const GlmFit fit = fit_glm(data, design, NoiseModel::ar1);
+  EXPECT_EQ(warnings.entries().size(), 1U);
+  EXPECT_EQ(fit.rank, columns);
+  EXPECT_EQ(fit.df, full.df);
+  EXPECT_LE(relative_difference(fit.dispersion, full.dispersion), 1e-10);
+  EXPECT_LE(relative_difference(t_contrast(fit, "b").stat, t_contrast(full, "b").stat), 1e-9);
+  try {
+    t_contrast(fit, "a - b");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("'a', 'b'"));
+  }
+}
+
+TEST(Fit, RefusesWhatCannotBe) {
+  const DesignMatrix design = block_design(40);
+  const MatrixD data = ar1_noise(40, 3, 0, 9);
+  EXPECT_THROW(fit_glm(MatrixD(data.topRows(39)), design, NoiseModel::ols), ShapeError);
+  EXPECT_THROW(fit_glm(MatrixD(40, 0), design, NoiseModel::ols), ShapeError);
+  EXPECT_THROW(fit_glm(data, design, NoiseModel::ols, std::vector<std::uint8_t>(39, 1)), ShapeError);
+  EXPECT_THROW(fit_glm(data, design, NoiseModel::ols, std::vector<std::uint8_t>(40, 0)), DataError);
+  MatrixD broken = data;
+  broken(3, 1) = std::nan("");
+  EXPECT_THROW(fit_glm(broken, design, NoiseModel::ar1), DataError);
+  EXPECT_THROW(parse_noise_model("ar2"), UsageError);
+}
+
+}  // namespace
+}  // namespace noema
