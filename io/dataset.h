@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "noema/io/image.h"
 #include "noema/io/table.h"
 
 namespace noema {
@@ -37,10 +38,12 @@ struct DatasetQuery {
   /// Labels with or without "sub-"; empty: all.
   std::vector<std::string> participants;
   std::string task;
+  /// A space label, "func" for preprocessed runs without one, or "raw".
   std::string space;
   std::string session;
   std::string run;
-  /// Further derivative folders, inside or outside the dataset; `<root>/derivatives` and its folders are found by themselves.
+  /// Further derivative folders, inside or outside the dataset; `<root>/derivatives` and its folders are found by
+  /// themselves.
   std::vector<std::filesystem::path> derivatives;
   /// A BIDS filter file (JSON) whose "bold" object gives entities to match.
   std::filesystem::path filter_file;
@@ -62,12 +65,19 @@ struct Dataset {
 
 /// Finds the runs of a BIDS dataset.
 ///
-/// Preprocessed runs (fMRIPrep's `desc-preproc_bold`) of the derivatives win over raw ones of the same entities; events come
-/// from the raw tree (or from beside the run), masks and confounds from beside the preprocessed run. When what is asked for
-/// leaves several tasks or several spaces, that is an error that lists them.
-/// @throws IoError, UsageError (several tasks or spaces, an unknown participant), DataError (no runs, no TR, no events;
-///         with the file looked for and what to do).
+/// Preprocessed runs (fMRIPrep's `desc-preproc_bold`) of the derivatives win over raw ones of the same entities, those
+/// of folders asked for over those found; events come from the raw tree (or from beside the run), masks and confounds
+/// from beside the preprocessed run. Volumes only, no surfaces; no image is opened. When what is asked for leaves
+/// several tasks or spaces, or several forms of one run (echoes, resolutions …), that is an error that lists them.
+/// @throws IoError, FormatError (JSON, tables), UsageError (several tasks, spaces or forms; an unknown participant,
+/// task,
+///         session, run or space, with the nearest and all), DataError (no runs, no events; with the file looked for
+///         and what to do).
 Dataset index_dataset(const std::filesystem::path& root, const DatasetQuery& query);
+
+/// The TR to use for a run whose header was read: the sidecars' TR, else (with a warning) the header's. A warning says
+/// when they differ by more than 1 ms. @throws DataError if neither gives one
+double agreed_tr(const Run& run, const ImageHeader& header);
 
 /// Splits "sub-01_task-x_bold.nii.gz" into entities, suffix ("bold") and extension (".nii.gz").
 struct BidsName {

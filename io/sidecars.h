@@ -1,0 +1,35 @@
+// io/sidecars: what the JSON files around a run say of it.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "noema/io/bids_tree.h"
+
+namespace noema {
+
+/// Reads sidecars, each file once. Not thread-safe.
+class Sidecars {
+ public:
+  /// The fields of all `…_bold.json` that hold for a run (inheritance principle: the more special file wins).
+  /// @throws IoError, FormatError
+  nlohmann::json bold_fields(BidsTree& tree, const Entities& entities);
+
+ private:
+  const nlohmann::json& fields_of(const std::filesystem::path& path);
+  std::map<std::filesystem::path, nlohmann::json> files_;
+};
+
+struct RunTiming {
+  double tr_s = 0;
+  double slice_time_s = 0;
+};
+
+/// `RepetitionTime` and `StartTime`, 0 where absent; `run` is for messages.
+/// @throws DataError for values that cannot be, or for `VolumeTiming` (volumes at irregular times) without TR.
+RunTiming timing_of(const nlohmann::json& fields, const std::filesystem::path& run);
+
+}  // namespace noema
