@@ -1,0 +1,151 @@
+#include "noema/glm/first_level.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "made_up.h"
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+
+namespace noema {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr Eigen::Index kVolumes = 120;
+constexpr Eigen::Index kVoxels = 40;
+constexpr double kTr_s = 2;
+
+std::vector<Event> events_of(const std::vector<std::string>& labels) {
+  std::vector<Event> events;
+  for (double onset_s = 4; onset_s < 220; onset_s += 20) {
+    events.push_back({onset_s, 10, labels[events.size() % labels.size()]});
+  }
+  return events;
+}
+
+/// A run with a mean of 200 in which 'a' raises voxel 3 by 2 percent.
+Series make_series(unsigned seed, const std::vector<std::string>& labels) {
+  const DesignMatrix design = make_design(events_of(labels), frame_times(kVolumes, kTr_s));
+  MatrixD data = ar1_noise(kVolumes, kVoxels, 0.3, seed);
+  data.array() += 200;
+  data.col(3) += 4 * design.values.col(0);
+  Series series;
+  series.values = data.cast<float>();
+  series.tr_s = kTr_s;
+  return series;
+}
+
+RunData make_run(const std::string& name, const Series& series, const std::vector<std::string>& labels = {"a", "b"}) {
+  return {.name = name, .series = &series, .events = events_of(labels)};
+}
+
+TEST(FirstLevel, PlantedEffectInPercent) {
+  const Series one = make_series(1, {"a", "b"}), two = make_series(2, {"a", "b"});
+  const FirstLevelResult result =
+      first_level({make_run("one", one), make_run("two", two)}, {{"a", "a"}, {"difference", "(a - b)/2"}});
+  ASSERT_EQ(result.contrasts.size(), 2U);
+  const ContrastMaps& maps = result.contrasts[0].maps;
+  EXPECT_THAT(result.contrasts[0].runs, ElementsAre(0U, 1U));
+  EXPECT_NEAR(maps.effect[3], 2, 4 * std::sqrt(maps.variance[3]));
+  EXPECT_GT(maps.z[3], 8);
+  EXPECT_NEAR(result.contrasts[1].maps.effect[3], 1, 0.3);
+  EXPECT_EQ(maps.df, 2 * static_cast<double>(kVolumes - result.designs[0].values.cols()));
+  EXPECT_EQ(result.empty_voxels, 0);
+}
+
+// Scaling the series before the fit and the fit afterwards is one thing.
+TEST(FirstLevel, PercentIsOfTheMeanOfKeptVolumes) {
+  Series series = make_series(3, {"a", "b"});
+  series.values *= 0.001F;  // means below 1 have no floor
+  series.keep.assign(kVolumes, 1);
+  series.keep[50] = 0;
+  series.values.row(50).setConstant(900);
+  const auto percent = first_level({make_run("r", series)}, {{"a", "a"}}).contrasts[0].maps;
+  Series scaled = series;
+  for (Eigen::Index v = 0; v < kVoxels; ++v) {
+    const double mean = (series.values.col(v).cast<double>().sum() - 900) / (kVolumes - 1);
+    scaled.values.col(v) = (100 * (series.values.col(v).cast<double>().array() / mean - 1)).cast<float>();
+  }
+  const auto expected = first_level({make_run("r", scaled)}, {{"a", "a"}}, {.percent = false}).contrasts[0].maps;
+  EXPECT_LE((percent.effect - expected.effect).norm(), 1e-5 * expected.effect.norm());
+  EXPECT_LE((percent.stat - expected.stat).norm(), 1e-5 * expected.stat.norm());
+}
+
+TEST(FirstLevel, CombinesRunsByFixedEffects) {
+  const Series one = make_series(4, {"a", "b"}), two = make_series(5, {"a", "b"});
+  const std::vector<RunData> runs{make_run("one", one), make_run("two", two)};
+  for (const RunWeights weights : {RunWeights::equal, RunWeights::precision}) {
+    const FirstLevelOptions options{.run_weights = weights};
+    const auto alone = [&](std::size_t r) { return first_level({runs[r]}, {{"a", "a"}}, options).contrasts[0].maps; };
+    const ContrastMaps expected = fixed_effects({alone(0), alone(1)}, weights);
+    const ContrastMaps found = first_level(runs, {{"a", "a"}}, options).contrasts[0].maps;
+    EXPECT_LE((found.effect - expected.effect).norm(), 1e-12 * expected.effect.norm());
+    EXPECT_LE((found.z - expected.z).norm(), 1e-12 * expected.z.norm());
+  }
+}
+
+TEST(FirstLevel, RunsWithoutAConditionAreLeftOut) {
+  const Series one = make_series(6, {"a", "b"}), two = make_series(7, {"a"});
+  WarningCollector warnings;
+  const auto result =
+      first_level({make_run("one", one), make_run("two", two, {"a"})}, {{"a", "a"}, {"difference", "a - b"}});
+  EXPECT_THAT(result.contrasts[0].runs, ElementsAre(0U, 1U));
+  EXPECT_THAT(result.contrasts[1].runs, ElementsAre(0U));
+  ASSERT_EQ(warnings.entries().size(), 1U);
+  EXPECT_THAT(warnings.entries()[0].message, HasSubstr("run 'two' has no 'b'"));
+}
+
+TEST(FirstLevel, ConfoundsAreExplainedAway) {
+  Series series = make_series(8, {"a", "b"});
+  const MatrixD confound = ar1_noise(kVolumes, 1, 0.5, 9);
+  for (Eigen::Index v = 0; v < kVoxels; ++v) series.values.col(v) += (5 * confound.col(0)).cast<float>();
+  RunData run = make_run("r", series);
+  const double without = first_level({run}, {{"a", "a"}}).contrasts[0].maps.z[3];
+  run.confounds = confound;
+  run.confound_names = {"motion"};
+  const auto result = first_level({run}, {{"a", "a"}});
+  EXPECT_GT(result.contrasts[0].maps.z[3], without + 2);
+  EXPECT_THAT(result.designs[0].names, testing::Contains("motion"));
+}
+
+TEST(FirstLevel, EmptyVoxelsAreCounted) {
+  Series series = make_series(10, {"a", "b"});
+  series.values.col(0).setConstant(7);
+  for (Eigen::Index t = 0; t < kVolumes; ++t) series.values(t, 1) = t % 2 == 0 ? 1 : -1;
+  WarningCollector warnings;
+  const auto result = first_level({make_run("r", series)}, {{"a", "a"}});
+  EXPECT_EQ(result.empty_voxels, 2);
+  EXPECT_EQ(result.contrasts[0].maps.effect.head(2), Eigen::Vector2d::Zero());
+  EXPECT_EQ(result.contrasts[0].maps.z.head(2), Eigen::Vector2d::Zero());
+  ASSERT_EQ(warnings.entries().size(), 1U);
+  EXPECT_THAT(warnings.entries()[0].message, HasSubstr("1 of 40 voxels have a mean of 0"));
+}
+
+TEST(FirstLevel, RefusesWhatCannotBe) {
+  const Series one = make_series(11, {"a", "b"});
+  Series narrow = one;
+  narrow.values = narrow.values.leftCols(5).eval();
+  EXPECT_THROW(first_level({}, {{"a", "a"}}), UsageError);
+  EXPECT_THROW(first_level({make_run("one", one)}, {}), UsageError);
+  EXPECT_THROW(first_level({make_run("one", one)}, {{"c", "c"}}), UsageError);
+  EXPECT_THROW(first_level({make_run("one", one), make_run("two", narrow)}, {{"a", "a"}}), ShapeError);
+  RunData run = make_run("late", one);
+  run.events = {{4, 10, "a"}, {100, 10, "b"}};
+  Series cut = one;  // no volume that 'a' reaches is left
+  cut.keep.assign(kVolumes, 1);
+  std::fill_n(cut.keep.begin(), 30, std::uint8_t{0});
+  run.series = &cut;
+  try {
+    first_level({run}, {{"a", "a"}});
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no run can answer contrast 'a'"));
+  }
+}
+
+}  // namespace
+}  // namespace noema
