@@ -1,0 +1,62 @@
+// learn/linear_classifier: ridge and logistic classification of the mean of each sample's volumes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "noema/learn/classifier.h"
+#include "noema/learn/feature_transform.h"
+#include "noema/learn/logistic.h"
+#include "noema/learn/ridge.h"
+
+namespace noema {
+
+enum class LinearKind { ridge, logistic };
+
+struct LinearClassifierOptions {
+  LinearKind kind = LinearKind::ridge;
+  /// Without it `default_transform` of the features' kind.
+  std::optional<FeatureTransformOptions> transform;
+  RidgeOptions ridge;
+  LogisticOptions logistic;
+};
+
+/// A feature transform and a linear map on the sample means, both fitted on training samples alone.
+///
+/// The strength is chosen by leaving out `inner_groups` of the training samples, on features that were screened and
+/// scaled on all of them. Ridge gives no probabilities.
+class LinearClassifier : public DifferentiableClassifier {
+ public:
+  explicit LinearClassifier(LinearClassifierOptions options = {});
+
+  void fit(const SampleSet& train) override;
+  ClassScores predict(const SampleSet& samples) const override;
+  at::Tensor logits(const at::Tensor& windows, const at::Tensor& weights) const override;
+  std::string kind() const override;
+  SafeTensors save() const override;
+  /// @throws DataError if the model is of another kind or its tensors disagree.
+  static std::unique_ptr<LinearClassifier> load(const SafeTensors& content);
+
+  /// (K, F): the change of each decision with each feature of the series; zero where screened out.
+  MatrixD weights() const;
+  /// (K, F): the activation pattern Cov(x) Wᵀ Cov(decisions)⁺ over the training samples, zero where screened out: how
+  /// features vary with each decision (Haufe et al. 2014, doi:10.1016/j.neuroimage.2013.10.067).
+  const MatrixD& patterns() const { return patterns_; }
+  const FeatureTransform& transform() const { return transform_; }
+  const StrengthChoice& strength() const { return strength_; }
+
+ private:
+  void check_fitted() const;
+
+  LinearClassifierOptions options_;
+  FeatureTransform transform_;
+  LinearMap map_;  // of the transform's outputs
+  MatrixD patterns_;
+  StrengthChoice strength_;
+};
+
+/// Makes fresh classifiers with these options.
+ClassifierFactory linear_factory(LinearClassifierOptions options = {});
+
+}  // namespace noema
