@@ -25,37 +25,11 @@ std::int64_t length_of(const auto& list) { return static_cast<std::int64_t>(list
 
 std::string run_name(std::int64_t index) { return fmt::format("{:06}", index); }
 
-std::string_view name_of(FeatureKind kind) {
-  switch (kind) {
-    case FeatureKind::voxels:
-      return "voxels";
-    case FeatureKind::parcels:
-      return "parcels";
-    case FeatureKind::maps:
-      return "maps";
-  }
-  return "";
-}
-
-void check_shapes(const FeatureSpace& features) {
-  const std::int64_t voxels = features.mask.size();
-  if (features.kind == FeatureKind::parcels && length_of(features.parcel_of_voxel) != voxels) {
-    throw ShapeError(
-        fmt::format("{} parcels of voxels for a mask of {} voxels", features.parcel_of_voxel.size(), voxels));
-  }
-  if (features.kind == FeatureKind::maps &&
-      (features.map_weights.rows() != voxels || features.map_weights.cols() != length_of(features.names))) {
-    throw ShapeError(fmt::format("{} × {} map weights for a mask of {} voxels and {} names",
-                                 features.map_weights.rows(), features.map_weights.cols(), voxels,
-                                 features.names.size()));
-  }
-}
-
 // --- writing
 
 void write_features(const Node& parent, const FeatureSpace& features) {
   const Node group = hdf5::create_group(parent, "features");
-  hdf5::write_attribute(group, "kind", std::string(name_of(features.kind)));
+  hdf5::write_attribute(group, "kind", std::string(feature_kind_name(features.kind)));
   hdf5::write_attribute(group, "space", features.space);
   hdf5::write_attribute(group, "atlas_hash", features.atlas_hash);
   const Eigen::Matrix<double, 4, 4, Eigen::RowMajor> affine = features.mask.grid.ras_from_voxel;
@@ -162,10 +136,9 @@ void check_schema(const Node& file) {
 
 FeatureKind kind_of(const Node& group) {
   const std::string name = hdf5::read_text_attribute(group, "kind");
-  for (const FeatureKind kind : {FeatureKind::voxels, FeatureKind::parcels, FeatureKind::maps}) {
-    if (name == name_of(kind)) return kind;
-  }
-  fail_schema(group, fmt::format("unknown kind of features '{}'", name));
+  const auto kind = parse_feature_kind(name);
+  if (!kind) fail_schema(group, fmt::format("unknown kind of features '{}'", name));
+  return *kind;
 }
 
 FeatureSpace read_features(const Node& file) {
@@ -185,22 +158,13 @@ FeatureSpace read_features(const Node& file) {
   features.names = hdf5::read_texts(group, "names");
   if (features.kind == FeatureKind::parcels) {
     features.parcel_of_voxel = hdf5::read_array<std::int32_t>(group, "parcel_of_voxel").values;
-    for (const std::int32_t parcel : features.parcel_of_voxel) {
-      expect(group, parcel >= -1 && parcel < features.count(), "a voxel belongs to a parcel that is not there");
-    }
   }
   if (features.kind == FeatureKind::maps) {
     const auto weights = hdf5::read_array<float>(group, "map_weights");
     expect(group, weights.shape.size() == 2, "map weights are no matrix");
     features.map_weights = Eigen::Map<const MatrixF>(weights.values.data(), weights.shape[0], weights.shape[1]);
   }
-  with_context(fmt::format("'{}'", group.file.string()), [&] { check_shapes(features); });
-  const std::int64_t voxels = features.mask.grid.voxel_count();
-  std::int64_t last = -1;
-  for (const std::int64_t voxel : features.mask.voxels) {
-    expect(group, voxel > last && voxel < voxels, "voxels are not ascending or outside the grid");
-    last = voxel;
-  }
+  with_context(fmt::format("'{}'", group.file.string()), [&] { check_features(features); });
   return features;
 }
 
@@ -280,7 +244,7 @@ struct SampleStoreWriter::State {
 SampleStoreWriter::SampleStoreWriter(const std::filesystem::path& path, const FeatureSpace& features,
                                      const std::string& provenance)
     : state_(new State{AtomicFile(path), {}, {}, features.count(), {}}) {
-  check_shapes(features);
+  check_features(features);
   const hdf5::Session session;
   state_->file = hdf5::create_file(state_->target.temporary(), path);
   hdf5::write_attribute(state_->file, kSchemaAttribute, std::string(kSchema));

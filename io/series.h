@@ -4,8 +4,10 @@
 #include <Eigen/Core>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "noema/io/image.h"
@@ -21,6 +23,11 @@ enum class FeatureKind {
   parcels,  ///< the mean of the voxels of one label
   maps,     ///< the weight of one spatial map, by least squares
 };
+
+/// "voxels", "parcels" or "maps".
+std::string_view feature_kind_name(FeatureKind kind);
+/// The kind of a name as above; nothing for any other.
+std::optional<FeatureKind> parse_feature_kind(std::string_view name);
 
 /// What the columns of a series mean, and how a value per feature becomes a map on the brain.
 struct FeatureSpace {
@@ -40,6 +47,10 @@ struct FeatureSpace {
   std::int64_t count() const;
 };
 
+/// @throws ShapeError unless the parts fit each other: voxels ascending and within the grid, a parcel that exists (or
+/// −1) or a row of weights for each voxel, a name for each parcel or map.
+void check_features(const FeatureSpace& features);
+
 /// An image with the value of each feature at its voxels (maps: the weighted sum); zero elsewhere.
 /// @throws ShapeError unless there are `features.count()` values.
 Image to_image(const FeatureSpace& features, std::span<const float> values);
@@ -49,7 +60,8 @@ struct Series {
   MatrixF values;  // (T, F)
   std::shared_ptr<const FeatureSpace> features;
   double tr_s = 0;
-  /// Begin of the first volume, seconds on the clock of the events. Volume t is acquired in [start + t·tr, start + (t+1)·tr).
+  /// Begin of the first volume, seconds on the clock of the events. Volume t is acquired in [start + t·tr, start +
+  /// (t+1)·tr).
   double start_s = 0;
   /// (T): 1 where the volume may be used, 0 where it was censored.
   std::vector<std::uint8_t> keep;
