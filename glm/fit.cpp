@@ -120,10 +120,12 @@ class Fitter {
     std::atomic<std::int64_t> not_finite{0};
     for_each_block(voxels_, [&](std::span<const std::int64_t> block) {
       const MatrixD series = gather(data_, kept_, block);
-      for (Eigen::Index v = 0; v < series.cols(); ++v) {
-        if (!series.col(v).allFinite()) ++not_finite;
-        constant_[static_cast<std::size_t>(block[static_cast<std::size_t>(v)])] =
-            (series.col(v).array() == series(0, v)).all() ? 1 : 0;
+      const Eigen::RowVectorXd first = series.row(0);
+      const Eigen::RowVectorXd changes = (series.rowwise() - first).cwiseAbs().colwise().sum();
+      for (std::size_t v = 0; v < block.size(); ++v) {
+        const double change = changes[static_cast<Eigen::Index>(v)];
+        if (!std::isfinite(change)) ++not_finite;
+        constant_[static_cast<std::size_t>(block[v])] = change == 0 ? 1 : 0;
       }
     });
     if (not_finite > 0) {

@@ -3,20 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
+#include "noema/glm/hrf.h"
+
 namespace noema {
 namespace {
 
 constexpr double kStep_s = 0.01;
-constexpr double kLength_s = 32;
 constexpr double kShortestBlock_s = 0.1;
 
 /// Integral of the kernel from 0 to each multiple of kStep_s.
 std::vector<double> make_cumulative_kernel() {
   std::vector<double> cumulative{0};
-  for (double t = kStep_s; t <= kLength_s; t += kStep_s) {
-    const double value =
-        std::pow(t, 5) * std::exp(-t) / std::tgamma(6.0) - std::pow(t, 15) * std::exp(-t) / std::tgamma(16.0) * 0.167;
-    cumulative.push_back(cumulative.back() + value);
+  for (double t = kStep_s; t <= kHrfLength_s; t += kStep_s) {
+    cumulative.push_back(cumulative.back() + hrf_at(spm_shape(), t));
   }
   return cumulative;
 }
@@ -39,7 +38,7 @@ double PredictedResponse::at(double time_s) const {
 
 TimeWindow PredictedResponse::half_maximum() const {
   std::vector<double> response;
-  for (double t = 0; t <= end_s_ - onset_s_ + kLength_s; t += kStep_s) response.push_back(at(onset_s_ + t));
+  for (double t = 0; t <= end_s_ - onset_s_ + kHrfLength_s; t += kStep_s) response.push_back(at(onset_s_ + t));
   const auto peak = std::max_element(response.begin(), response.end());
   const double half = *peak / 2;
   auto first = peak, last = peak;
