@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numbers>
 #include <set>
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/preprocess/cosine_drift.h"
 
 namespace noema {
 namespace {
@@ -95,19 +95,6 @@ void orthogonalize(Eigen::MatrixXd& columns) {
   }
 }
 
-Eigen::MatrixXd cosine_drifts(Eigen::Index volumes, double interval_s, double high_pass_hz) {
-  const auto n = static_cast<double>(volumes);
-  const auto order = std::min<Eigen::Index>(volumes - 1, static_cast<Eigen::Index>(2 * n * high_pass_hz * interval_s));
-  Eigen::MatrixXd drifts(volumes, order);
-  for (Eigen::Index k = 0; k < order; ++k) {
-    for (Eigen::Index t = 0; t < volumes; ++t) {
-      drifts(t, k) = std::sqrt(2 / n) *
-                     std::cos(std::numbers::pi / n * (static_cast<double>(t) + 0.5) * static_cast<double>(k + 1));
-    }
-  }
-  return drifts;
-}
-
 Eigen::MatrixXd polynomial_drifts(const Eigen::VectorXd& frame_times_s, int order) {
   Eigen::MatrixXd powers(frame_times_s.size(), order + 1);
   for (int k = 0; k <= order; ++k) powers.col(k) = (frame_times_s / frame_times_s.maxCoeff()).array().pow(k);
@@ -120,7 +107,8 @@ Eigen::MatrixXd make_drifts(const Eigen::VectorXd& frame_times_s, const DesignOp
   switch (options.drift) {
     case DriftModel::cosine: {
       const double interval_s = (frame_times_s[volumes - 1] - frame_times_s[0]) / static_cast<double>(volumes - 1);
-      return cosine_drifts(volumes, interval_s, options.high_pass_hz);
+      const MatrixD cosines = cosine_drift(volumes, interval_s, options.high_pass_hz);
+      return cosines.leftCols(cosines.cols() - 1);  // the constant comes last in the design
     }
     case DriftModel::polynomial:
       return polynomial_drifts(frame_times_s, options.polynomial_order);
