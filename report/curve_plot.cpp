@@ -16,6 +16,7 @@ struct LegendEntry {
   std::string name;
   int color = 0;
   bool dashed = false;
+  bool faint = false;
   double x = 0;
   double row = 0;
 };
@@ -42,7 +43,7 @@ std::vector<LegendEntry> legend_of(const std::vector<Curve>& curves, const std::
     if (name.empty() || known) continue;
     const double width = kKeyWidth + text_width(name, 11.5) + 14;
     if (x > left && x + width - 14 > right) x = left, row += 1;
-    entries.push_back({name, colors[c], curves[c].dashed, x, row});
+    entries.push_back({name, colors[c], curves[c].dashed, curves[c].faint, x, row});
     x += width;
   }
   return entries;
@@ -109,7 +110,7 @@ std::string curve_plot(const std::vector<Curve>& curves, const CurvePlotOptions&
   for (const LegendEntry& entry : legend) {
     const double row_y = 10 + entry.row * kLegendRow;
     svg.line(entry.x, row_y, entry.x + kKeyWidth - 6, row_y,
-             fmt::format("line c{}{}", entry.color, entry.dashed ? " dashed" : ""));
+             fmt::format("line key c{}{}{}", entry.color, entry.dashed ? " dashed" : "", entry.faint ? " faint" : ""));
     svg.text(entry.x + kKeyWidth, row_y + 4, entry.name, "legend");
   }
   return svg.finish();

@@ -74,7 +74,7 @@ std::string delay_html(const std::vector<DelayCurve>& delays) {
   options.mark_label = fmt::format("{} s", format_number(options.mark_x, 1));
   return html_heading("Delay of the response") +
          html_columns(
-             {html_figure(curve_plot(curves, options),
+             {html_figure(curve_plot(curves, options), "",
                           "Estimated on the training samples of each fold; the line marks the mean of the folds."),
               html_details("Delay by fold", html_table(table))});
 }
@@ -136,9 +136,8 @@ std::string design_section(const DecodeReport& report) {
   std::vector<std::string> figures;
   for (const DesignFigure& design : report.designs) {
     if (design.values.size() == 0) continue;
-    figures.push_back(
-        html_figure(design_plot(design.values, design.names, "Design matrix of " + design.run),
-                    design.run + ". Each column is divided by its largest absolute value; zero is grey."));
+    figures.push_back(html_figure(design_plot(design.values, design.names, "Design matrix of " + design.run),
+                                  design.run, "Each column is divided by its largest absolute value; zero is grey."));
   }
   return html_columns(figures);
 }

@@ -32,14 +32,20 @@ MosaicSlices common_slices(const DecodeReport& report, const Image& background) 
   return choose_slices(background, content);
 }
 
+/// Pictures of a single slice stand three in a row.
+constexpr int kSingleWidth = 340;
+bool is_single(const MosaicSlices& slices) {
+  return slices.sagittal.empty() && slices.coronal.empty() && slices.axial.size() == 1;
+}
+
 std::string map_figure(const DecodeReport& report, const ReportMap& map, const MosaicSlices& slices) {
   check_cancelled();
   MosaicOptions options;
   options.title = map.name + (map.label.empty() ? "" : ", " + map.label);
   options.value_label = map.unit;
   options.show_top = report.map_top_fraction;
-  return html_figure(brain_mosaic(*map.image, *report.mean_image, slices, options),
-                     map.name + (map.kind.empty() ? "" : " · " + map.kind));
+  if (is_single(slices)) options.width = kSingleWidth;
+  return html_figure(brain_mosaic(*map.image, *report.mean_image, slices, options), map.name, map.kind);
 }
 
 }  // namespace
@@ -56,7 +62,7 @@ std::string maps_section(const DecodeReport& report) {
                   "red to yellow "
                   "above; violet to yellow for maps without negative values. Every map is cut at the same places.",
                   report.map_top_fraction < 1
-                      ? fmt::format("Coloured is the {:.0f} % of each map's voxels with the largest absolute values. ",
+                      ? fmt::format("Coloured is the {:.0f}% of each map's voxels with the largest absolute values. ",
                                     100 * report.map_top_fraction)
                       : ""));
   for (const std::string& label : labels_of_maps(report.maps)) {
@@ -65,7 +71,7 @@ std::string maps_section(const DecodeReport& report) {
       if (map.label == label && map.image) figures.push_back(map_figure(report, map, slices));
     if (figures.empty()) continue;
     out += label.empty() ? "" : html_heading(label);
-    out += html_columns(figures);
+    out += html_columns(figures, is_single(slices) ? kSingleWidth : 0);
   }
   return out;
 }
@@ -96,12 +102,9 @@ std::string agreement_figure(const DecodeReport& report) {
   options.title = "Agreement of maps";
   options.description = "One row for each pair of maps: mean Pearson correlation, and the single labels.";
   options.x_label = "Pearson correlation";
-  options.chance = 0;
-  options.chance_label = "none:";
   options.low = 0;
   options.dot_name = "label";
-  options.width = 900;
-  return html_figure(score_plot(rows, options),
+  return html_figure(score_plot(rows, options), "",
                      "Mean over labels (large dot) and single labels (small dots). A relevance map (input × weight) "
                      "follows the square of a signed map, so it can agree with its absolute or positive part only.");
 }
@@ -137,8 +140,12 @@ std::string faithfulness_figure(const std::string& model, const std::vector<cons
     lines.push_back(deletion_curve(curve->method, curve->fraction, curve->margin, curve->margin_error, color));
     color = color == 5 ? 7 : (color + 1) % 8;
   }
-  for (const FaithfulnessCurve* curve : curves)
+  const std::vector<double>* drawn = nullptr;  // methods of one model are often compared with the same random orders
+  for (const FaithfulnessCurve* curve : curves) {
+    if (drawn != nullptr && *drawn == curve->random) continue;
+    drawn = &curve->random;
     lines.push_back(deletion_curve("random order", curve->fraction, curve->random, curve->random_error, 6));
+  }
   CurvePlotOptions options;
   options.title = "Deletion curves of " + model;
   options.description = "The margin of the target as features are deleted, in the order of each map and at random.";
@@ -155,7 +162,7 @@ std::string agreement_section(const DecodeReport& report) {
   if (report.agreement.empty()) return {};
   return html_paragraph(
              "How far two maps of the same label say the same, feature by feature. Dice is the overlap of the "
-             "largest 1, 5 and 10 % of the features; by chance it is 0.01, 0.05 and 0.10.") +
+             "largest 1, 5 and 10% of the features; by chance it is 0.01, 0.05 and 0.10.") +
          agreement_figure(report) + agreement_table(report);
 }
 

@@ -27,7 +27,7 @@ std::string samples_text(const DecodeReport& report) {
     sentences.push_back(
         "The delay of the blood response was estimated inside each training fold, as the shift of all events (0 to 8 "
         "s) "
-        "with the largest mean absolute correlation with the 2 % most correlated features.");
+        "with the largest mean absolute correlation with the 2% most correlated features.");
   else if (m.delay_rule == "declared")
     sentences.push_back("The delay of the blood response was declared.");
   else if (m.delay_rule == "hrf")
@@ -42,7 +42,7 @@ std::string evaluation_text(const DecodeReport& report) {
   if (!report.models.empty())
     sentences.push_back("Balanced accuracy is the mean of the recalls of the labels [Brodersen 2010].");
   if (m.bootstrap_draws > 0)
-    sentences.push_back(fmt::format("Intervals hold 95 % of {} bootstrap draws{} [Efron 1979].", m.bootstrap_draws,
+    sentences.push_back(fmt::format("Intervals hold 95% of {} bootstrap draws{} [Efron 1979].", m.bootstrap_draws,
                                     m.bootstrap_groups.empty() ? "" : " of " + m.bootstrap_groups));
   if (m.permutations > 0)
     sentences.push_back(
@@ -52,9 +52,9 @@ std::string evaluation_text(const DecodeReport& report) {
   return join_sentences(sentences);
 }
 
-std::string maps_text(const DecodeReport& report) {
-  std::vector<std::string> sentences;
-  for (const std::string& method : report.method.attributions) sentences.push_back(attribution_sentence(method));
+std::string maps_html(const DecodeReport& report) {
+  std::vector<std::string> methods, sentences;
+  for (const std::string& method : report.method.attributions) methods.push_back(attribution_sentence(method));
   if (!report.agreement.empty())
     sentences.push_back(
         "Maps are compared by Pearson and Spearman correlation and by the Dice overlap of their largest "
@@ -62,17 +62,17 @@ std::string maps_text(const DecodeReport& report) {
   if (!report.faithfulness.empty())
     sentences.push_back(
         "Faithfulness is measured by deletion curves of single samples against random orders [Samek 2017].");
-  return join_sentences(sentences);
+  return html_list(methods) + html_paragraph(join_sentences(sentences));
 }
 
-std::string models_text(const DecodeReport& report) {
+std::string models_html(const DecodeReport& report) {
   std::vector<std::string> sentences;
   std::set<std::string> told;
   for (const ModelResult& model : report.models) {
     const std::string sentence = model_sentence(model.name);
     if (!sentence.empty() && told.insert(sentence).second) sentences.push_back(sentence);
   }
-  return join_sentences(sentences);
+  return html_paragraph(join_sentences(report.method.features)) + html_list(sentences);
 }
 
 std::string bytes_text(std::uint64_t bytes) {
@@ -145,16 +145,13 @@ std::string methods_section(const DecodeReport& report) {
   std::vector<std::string> preprocessing = m.preprocessing;
   if (!m.high_pass_choice.empty()) preprocessing.push_back(m.high_pass_choice);
   std::string text;
-  for (const auto& [heading, body] :
-       {std::pair<std::string, std::string>{"Preprocessing", join_sentences(preprocessing)},
-        {"Samples and cross-validation", samples_text(report)},
-        {"Features and models", join_sentences({m.features}) + (m.features.empty() ? "" : " ") + models_text(report)},
-        {"Scores", evaluation_text(report)},
-        {"General linear model", join_sentences(m.glm)},
-        {"Explanations", maps_text(report)}}) {
-    if (body.find_first_not_of(' ') == std::string::npos) continue;
-    text += html_heading(heading) + html_paragraph(body);
-  }
+  for (const auto& [heading, body] : {std::pair{"Preprocessing", html_paragraph(join_sentences(preprocessing))},
+                                      {"Samples and cross-validation", html_paragraph(samples_text(report))},
+                                      {"Features and models", models_html(report)},
+                                      {"Scores", html_paragraph(evaluation_text(report))},
+                                      {"General linear model", html_paragraph(join_sentences(m.glm))},
+                                      {"Explanations", maps_html(report)}})
+    if (!body.empty()) text += html_heading(heading) + body;
   const std::vector<std::string> references = references_in(text);
   if (!references.empty()) text += html_heading("References") + html_list(references);
   return text;

@@ -41,7 +41,7 @@ std::string scores_figure(const DecodeReport& report, const std::vector<const Mo
   options.description = "One row for each model: mean, 95% interval, and the single folds, with chance.";
   options.x_label = "balanced accuracy";
   options.chance = report.chance;
-  return html_figure(score_plot(rows, options),
+  return html_figure(score_plot(rows, options), "",
                      "Balanced accuracy over all test samples (large dot) with its 95% interval (bar) and single folds "
                      "(small dots). Blue: decoders; grey: baselines; dashed: chance.");
 }
@@ -52,13 +52,12 @@ std::string scores_table(const std::vector<const ModelResult*>& models) {
                    {"Role"},
                    {"Samples", true},
                    {"Balanced accuracy", true},
-                   {"SD over seeds", true},
+                   {"SD (seeds)", true},
                    {"95% interval", true},
                    {"Accuracy", true},
                    {"Macro F1", true},
                    {"Log-loss", true},
-                   {"p", true},
-                   {"Permutations", true}};
+                   {"p (permutations)", true}};
   for (const ModelResult* m : models) {
     if (table.strong_rows.empty() || (m->is_baseline && !models[table.strong_rows.back()]->is_baseline))
       table.strong_rows.push_back(table.rows.size());  // the best decoder and the best baseline
@@ -66,8 +65,9 @@ std::string scores_table(const std::vector<const ModelResult*>& models) {
                           format_number(m->balanced_accuracy),
                           m->seeds > 1 ? fmt::format("{} ({})", format_number(m->sd_over_seeds), m->seeds) : "–",
                           interval_text(m->low, m->high), format_number(m->accuracy), format_number(m->macro_f1),
-                          format_number(m->log_loss), format_p(m->p_permutation),
-                          m->null.empty() ? "–" : format_count(static_cast<std::int64_t>(m->null.size()))});
+                          format_number(m->log_loss),
+                          m->null.empty() ? format_p(m->p_permutation)
+                                          : fmt::format("{} ({})", format_p(m->p_permutation), m->null.size())});
   }
   return html_table(table);
 }
@@ -108,8 +108,8 @@ std::string permutation_figures(const std::vector<const ModelResult*>& models) {
     options.description = "Histogram of balanced accuracies with permuted labels, and the observed one.";
     options.x_label = "balanced accuracy";
     figures.push_back(
-        html_figure(null_histogram(model->null, model->balanced_accuracy, options),
-                    fmt::format("{}: {} permutations of the labels, p {}{}.", model->name, model->null.size(),
+        html_figure(null_histogram(model->null, model->balanced_accuracy, options), model->name,
+                    fmt::format("{} permutations of the labels, p {}{}.", model->null.size(),
                                 model->p_permutation < 0.001 ? "" : "= ", format_p(model->p_permutation))));
   }
   const std::string columns = html_columns(figures);

@@ -93,17 +93,21 @@ std::string html_list(const std::vector<std::string>& items) {
 
 std::string html_heading(std::string_view text) { return "<h3>" + escape_markup(text) + "</h3>\n"; }
 
-std::string html_figure(std::string_view svg, std::string_view caption) {
+std::string html_figure(std::string_view svg, std::string_view title, std::string_view caption) {
   if (svg.empty()) return {};
-  std::string out = "<figure>" + std::string(svg);
+  std::string out = "<figure>";
+  if (!title.empty()) out += "<div class=\"figure-title\">" + escape_markup(title) + "</div>";
+  out += svg;
   if (!caption.empty()) out += "<figcaption>" + prose(caption) + "</figcaption>";
   return out + "</figure>\n";
 }
 
-std::string html_columns(const std::vector<std::string>& parts) {
+std::string html_columns(const std::vector<std::string>& parts, int width) {
   std::string inner;
   for (const std::string& part : parts) inner += part;
-  return inner.empty() ? inner : "<div class=\"columns\">" + inner + "</div>\n";
+  if (inner.empty()) return inner;
+  const std::string style = width > 0 ? fmt::format(" style=\"--part:{}px\"", width) : "";
+  return "<div class=\"columns\"" + style + ">" + inner + "</div>\n";
 }
 
 std::string html_details(std::string_view summary, std::string_view content) {

@@ -29,10 +29,10 @@ std::string html_paragraph(std::string_view text);
 /// A list of sentences.
 std::string html_list(const std::vector<std::string>& items);
 std::string html_heading(std::string_view text);
-/// A picture (SVG, not escaped) with a caption.
-std::string html_figure(std::string_view svg, std::string_view caption);
-/// Pictures or tables side by side where there is room.
-std::string html_columns(const std::vector<std::string>& parts);
+/// A picture (SVG, not escaped) with a title above and a caption below; either may be empty.
+std::string html_figure(std::string_view svg, std::string_view title, std::string_view caption = {});
+/// Pictures or tables side by side where there is room, each `width` pixels wide; 0: as wide as its content.
+std::string html_columns(const std::vector<std::string>& parts, int width = 0);
 /// Content (HTML) that unfolds at a click.
 std::string html_details(std::string_view summary, std::string_view content);
 /// Text with its line breaks, in a fixed-width type.

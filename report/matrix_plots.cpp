@@ -27,14 +27,18 @@ double widest(const std::vector<std::string>& labels, double size) {
 double rise(double width) { return width * std::sin(-kSlant * std::acos(-1.0) / 180) + 12; }
 double reach(double width) { return width * std::cos(-kSlant * std::acos(-1.0) / 180); }
 
-double cell_size(std::size_t labels) { return labels <= 4 ? 62 : labels <= 8 ? 50 : labels <= 12 ? 38 : 27; }
+/// Cells as large as half a page allows, so that two matrices stand side by side; but large enough for their counts.
+double cell_size(std::size_t labels, double space) {
+  constexpr double kHalfPage = 524;
+  return std::clamp(std::floor((kHalfPage - space) / static_cast<double>(labels)), 27.0, 62.0);
+}
 
 void draw_cell(SvgWriter& svg, double x, double y, double cell, int count, double share, const std::string& tip) {
   svg.rectangle(x + 0.5, y + 0.5, cell - 1, cell - 1, "cell", 1);
   svg.rectangle(x + 0.5, y + 0.5, cell - 1, cell - 1, "heat", 0.92 * share, tip);
   if (count == 0) return;
   const std::string style = share > 0.5 ? "count light" : "count";
-  if (cell >= 48) {
+  if (cell >= 36) {
     svg.text(x + cell / 2, y + cell / 2 + 1, fmt::format("{}", count), style, "middle");
     svg.text(x + cell / 2, y + cell / 2 + 15, fmt::format("{:.0f}%", 100 * share), style + " tiny", "middle");
   } else {
@@ -49,13 +53,13 @@ std::string confusion_plot(const Eigen::MatrixXi& counts, const std::vector<std:
   const std::size_t classes = labels.size();
   if (classes == 0 || counts.rows() != static_cast<Eigen::Index>(classes) || counts.cols() != counts.rows())
     throw ShapeError(fmt::format("a confusion matrix is {}×{} for {} labels", counts.rows(), counts.cols(), classes));
-  const double cell = cell_size(classes);
   const double label_width = widest(labels, 11.5);
+  const double cell = cell_size(classes, label_width + 34 + std::max(16.0, reach(label_width) - 15));
   const double left = label_width + 34, top = rise(label_width) + 22, side = cell * static_cast<double>(classes);
   SvgWriter svg(left + side + std::max(16.0, reach(label_width) - cell / 2), top + side + 10, title,
                 "Rows are the true labels, columns the predicted ones.");
-  svg.text(left, 14, "predicted", "label strong");
-  svg.text(14, top + side / 2, "true", "label strong", "middle", -90);
+  svg.text(left, 14, "predicted label", "label strong");
+  svg.text(14, top + side / 2, "true label", "label strong", "middle", -90);
   for (std::size_t truth = 0; truth < classes; ++truth) {
     const auto row = counts.row(static_cast<Eigen::Index>(truth));
     const int total = row.sum();

@@ -9,12 +9,8 @@ namespace {
 using Entry = std::pair<std::string_view, std::string_view>;
 
 constexpr std::array kModels{
-    Entry{"ridge",
-          "ridge: linear least squares on ±1 codes of the labels with an L2 penalty whose strength is chosen "
-          "inside the training fold."},
-    Entry{"logistic",
-          "logistic: multinomial logistic regression with an L2 penalty whose strength is chosen inside the "
-          "training fold."},
+    Entry{"ridge", "ridge: linear least squares on codes of the labels with an L2 penalty."},
+    Entry{"logistic", "logistic: multinomial logistic regression with an L2 penalty."},
     Entry{"majority", "majority: always the most frequent label of the training fold."},
     Entry{"nuisance",
           "nuisance: a linear model that sees only motion, the global signal and the position in the run; "

@@ -63,13 +63,12 @@ struct ScorePlotOptions {
   std::string x_label;
   /// A dashed line; not drawn when missing.
   double chance = kMissing;
-  std::string chance_label = "chance";
   /// The axis covers at least this and all values.
   double low = 0;
   double high = 1;
   /// What a small dot is: "fold".
   std::string dot_name = "fold";
-  double width = 760;
+  double width = 980;
 };
 
 /// One row for each model: value with interval, small dots for its folds, the value in figures at the right.

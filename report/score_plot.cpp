@@ -53,7 +53,7 @@ std::string score_plot(const std::vector<ScoreRow>& rows, const ScorePlotOptions
   draw_x_axis(svg, frame, x, ticks, options.x_label);
   if (has_chance) {
     svg.line(x(options.chance), frame.top - 6, x(options.chance), frame.bottom, "reference");
-    svg.text(x(options.chance), frame.top - 10, options.chance_label + " " + format_number(options.chance), "note",
+    svg.text(x(options.chance), frame.top - 10, "chance " + format_number(options.chance), "note",
              x(options.chance) - frame.left < 40 ? "start" : "middle");
   }
   for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -40,18 +40,20 @@ li{margin:3px 0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:0 0 18px}
 table{border-collapse:collapse;font-size:14px;min-width:45%;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);font-size:13.5px;padding:0 0 8px;caption-side:top}
-th,td{padding:6px 14px 6px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:600;color:var(--soft);font-size:13px;border-bottom:1.5px solid var(--faint);white-space:nowrap;vertical-align:bottom}
+th,td{padding:6px 12px 6px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
+th{font-weight:600;color:var(--soft);font-size:13px;border-bottom:1.5px solid var(--faint);vertical-align:bottom}
 td{overflow-wrap:break-word;max-width:60ch}
 th.n,td.n{text-align:right;white-space:nowrap;padding-left:10px}
 th:last-child,td:last-child{padding-right:2px}
+td:first-child{min-width:11ch}
 tr.strong td{font-weight:620}
 tbody tr:hover{background:var(--raised)}
 figure{margin:0 0 20px;min-width:0}
+.figure-title{font-size:14px;font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}
 figure svg{max-width:100%;height:auto;display:block}
 figcaption{color:var(--soft);font-size:13.5px;line-height:1.5;margin-top:8px;max-width:84ch}
-.columns{display:flex;flex-wrap:wrap;gap:8px 36px;align-items:flex-start;margin:0 0 6px}
-.columns>*{flex:0 1 auto;max-width:100%}
+.columns{display:flex;flex-wrap:wrap;gap:8px 30px;align-items:flex-start;margin:0 0 6px}
+.columns>*{flex:0 1 var(--part,auto);max-width:100%}
 details{border:1px solid var(--line);border-radius:8px;margin:0 0 14px;background:var(--page)}
 summary{cursor:pointer;padding:9px 14px;font-weight:560;font-size:14px;color:var(--soft)}
 summary:hover{color:var(--ink)}
@@ -83,6 +85,7 @@ svg .reference{stroke:var(--soft);stroke-width:1.3;stroke-dasharray:5 4}
 svg .observed{stroke:var(--s1);stroke-width:2}
 svg .line{stroke:var(--c);stroke-width:2;fill:none;stroke-linejoin:round;stroke-linecap:round}
 svg .faint{stroke-width:1;opacity:.32}
+svg .key.faint{opacity:.55}
 svg .dashed{stroke-dasharray:6 5}
 svg .band{fill:var(--c);opacity:.17}
 svg .dot{fill:var(--c);stroke:var(--page);stroke-width:1.2}

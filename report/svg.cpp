@@ -110,13 +110,23 @@ double text_width(std::string_view text, double size) {
 
 std::string shorten_text(std::string_view text, double size, double width) {
   if (text_width(text, size) <= width) return std::string(text);
-  std::size_t end = 0;
-  while (end < text.size()) {
-    const std::size_t next = end + static_cast<std::size_t>(std::max(1, utf8_length(text, end)));
-    if (text_width(text.substr(0, next), size) + 0.9 * size > width) break;
-    end = next;
+  std::vector<std::string_view> characters;
+  for (std::size_t i = 0; i < text.size(); i += characters.back().size())
+    characters.push_back(text.substr(i, static_cast<std::size_t>(std::max(1, utf8_length(text, i)))));
+  // Names often differ at their end: two characters of the beginning for one of the end.
+  std::string head, tail;
+  double left = width - text_width("…", size);
+  for (std::size_t taken = 0, first = 0, last = characters.size(); first < last; ++taken) {
+    const bool at_end = taken % 3 == 2;
+    const std::string_view next = characters[at_end ? --last : first++];
+    left -= text_width(next, size);
+    if (left < 0) break;
+    if (at_end)
+      tail.insert(0, next);
+    else
+      head += next;
   }
-  return std::string(text.substr(0, end)) + "…";
+  return head + "…" + tail;
 }
 
 SvgWriter::SvgWriter(double width, double height, std::string_view title, std::string_view description)

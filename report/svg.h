@@ -27,7 +27,7 @@ std::string format_count(std::int64_t value);
 
 /// About how wide `text` is in a sans-serif type, on the safe side, in the units of `size`.
 double text_width(std::string_view text, double size);
-/// `text` if it is at most `width` wide, else its beginning and "…".
+/// `text` if it is at most `width` wide, else its beginning, "…" and its end.
 std::string shorten_text(std::string_view text, double size, double width);
 
 /// An SVG picture under construction. Colours come from the classes of the page's style sheet (`report/style`), so one
