@@ -62,16 +62,14 @@ struct NiftiFacts {
 /// NIfTI-1 and -2, one file or a pair (.hdr and .img, either name opens it), plain or gzip, either byte order, all real
 /// number types up to 64 bits. Values are slope · stored + intercept; NaN and infinity are passed on. The rules:
 /// - Affine: the sform if its code is positive, else the qform, else (with a warning) voxel sizes on the diagonal, RAS
-/// axes
-///   and the centre of the volume at the origin. Metres and micrometres become mm; unknown units count as mm.
+///   axes and the centre of the volume at the origin. Metres and micrometres become mm; unknown units count as mm.
 /// - A voxel size that is not positive is an error where the affine needs it, a warning where the sform makes it
-/// unneeded.
+///   unneeded.
 /// - Times in ms and µs become s. A TR above 30 s is kept and warned about: most often it is in ms though the file says
 /// s.
 /// - Shapes (x), (x,y), (x,y,z), (x,y,z,t), (x,y,z,1,t) and further axes of length 1.
 /// - gzip is known by its first bytes; a name that says otherwise is warned about. Several gzip members are read as
-/// one;
-///   what follows the last one is warned about. The checksum is tested when the last volume is read.
+///   one; what follows the last one is warned about. The checksum is tested when the last volume is read.
 /// - Memory: one row of voxels and fixed buffers. Nothing is allocated that the size of the file cannot justify.
 ///
 /// Errors of the header name the byte of the header (inflated), damage of a gzip stream the byte of the file.
@@ -118,7 +116,7 @@ struct WriteOptions {
   /// Text kept in a comment extension (code 6): the provenance as JSON.
   std::string comment;
   /// For integer types of NiftiWriter: smallest and largest value to come, from which the scaling is made. Without it
-  /// only integers that fit the type can be written. `write_image` finds it by itself.
+  /// only whole numbers that fit the type can be written, as they are. `write_image` finds by itself what is needed.
   std::optional<std::array<double, 2>> value_range;
 };
 
@@ -127,8 +125,8 @@ struct WriteOptions {
 /// The name decides: `.nii` or `.nii.gz`. NIfTI-1 in the machine's byte order, or NIfTI-2 when an axis is longer than
 /// 32,767. Units are mm and s. The sform holds the affine; the qform too if it is a rotation with zooms, else its code
 /// is 0. Codes come from the header; without any they are 4 (MNI) for a space label that begins with "MNI", else 2
-/// (aligned). For integer types with a value range that does not fit, slope and intercept spread the range over the
-/// type; the error is at most half the slope. 64-bit integers use 53 bits then.
+/// (aligned). For integer types with a value range, slope and intercept spread the range over the type; the error is at
+/// most half the slope. 64-bit integers use 53 bits then.
 class NiftiWriter {
  public:
   /// @throws UsageError for another ending of the name or a header without voxels; IoError

@@ -116,59 +116,63 @@ void check_affine(const std::filesystem::path& path, int byte, const Eigen::Matr
   }
 }
 
+struct Place {
+  Eigen::Matrix4d affine;  // in the file's units
+  std::string_view source;
+  int byte;  // of the header, where it comes from
+};
+
+Place place_of(const std::filesystem::path& path, const NiftiFields& fields, const std::array<std::int64_t, 3>& shape,
+               const std::array<double, 3>& zooms) {
+  const nifti_2_header& h = fields.h;
+  const auto& at = nifti_offsets(fields.version);
+  if (!all_positive(zooms)) {
+    const std::string what = fmt::format("the voxel sizes are {}, {}, {}", zooms[0], zooms[1], zooms[2]);
+    if (h.sform_code <= 0) {
+      throw FormatError(path, at.pixdim, fmt::format("{}, expected positive numbers; {}", what, kSetPlace));
+    }
+    log_warning(fmt::format("'{}': {}, not all positive; the sform makes them unneeded", path.string(), what));
+  }
+  if (h.sform_code > 0) return {sform_of(h), "sform", at.srow};
+  if (h.qform_code > 0) {
+    if (!quaternion_is_sound(h)) {
+      throw FormatError(
+          path, at.quatern,
+          fmt::format("the quaternion ({}, {}, {}) with offset ({}, {}, {}) is no rotation; {}", h.quatern_b,
+                      h.quatern_c, h.quatern_d, h.qoffset_x, h.qoffset_y, h.qoffset_z, kSetPlace));
+    }
+    return {qform_of(h, zooms, qfac_of(path, h)), "qform", at.quatern};
+  }
+  log_warning(
+      fmt::format("'{}': the header has neither sform nor qform; axes were taken as RAS with the centre of the "
+                  "volume at the origin, so left and right may be exchanged",
+                  path.string()));
+  return {base_affine(shape, zooms), "none", at.pixdim};
+}
+
 }  // namespace
 
 void decode_nifti_place(const std::filesystem::path& path, const NiftiFields& fields, NiftiHeader& header) {
   const nifti_2_header& h = fields.h;
-  const auto& at = nifti_offsets(fields.version);
+  Grid& disk = header.image.disk_grid;
+  const auto zooms = zooms_of(h);
+  const Place place = place_of(path, fields, disk.shape, zooms);
+  check_affine(path, place.byte, place.affine);
+  header.facts.affine_source = place.source;
   header.facts.sform_code = h.sform_code;
   header.facts.qform_code = h.qform_code;
+  const double mm = mm_per_unit(h.xyzt_units, header.facts.space_units);
+  const auto in_mm = [mm](Eigen::Matrix4d affine) {
+    affine.topRows<3>() *= mm;
+    return affine;
+  };
+  disk.ras_from_voxel = in_mm(place.affine);
+  header.image.sform_code = known_code(path, "sform", h.sform_code);
   const int qform_code = known_code(path, "qform", h.qform_code);
-  const int sform_code = known_code(path, "sform", h.sform_code);
-  const auto zooms = zooms_of(h);
-  if (!all_positive(zooms)) {
-    const std::string what = fmt::format("voxel sizes {}, {}, {}", zooms[0], zooms[1], zooms[2]);
-    if (h.sform_code <= 0) {
-      throw FormatError(path, at.pixdim, fmt::format("{}, expected positive ones; {}", what, kSetPlace));
-    }
-    log_warning(fmt::format("'{}': {} are not positive; the sform makes them unneeded", path.string(), what));
+  if (qform_code > 0 && quaternion_is_sound(h) && all_positive(zooms)) {
+    const Grid by_qform{disk.shape, in_mm(qform_of(h, zooms, h.pixdim[0] == -1 ? -1 : 1))};
+    if (same_grid(disk, by_qform)) header.image.qform_code = qform_code;
   }
-  Grid& disk = header.image.disk_grid;
-  const bool has_qform = h.qform_code > 0 && quaternion_is_sound(h) && all_positive(zooms);
-  int byte = at.srow;
-  if (h.sform_code > 0) {
-    header.facts.affine_source = "sform";
-    disk.ras_from_voxel = sform_of(h);
-  } else if (h.qform_code > 0) {
-    header.facts.affine_source = "qform";
-    byte = at.quatern;
-    if (!has_qform) {
-      throw FormatError(
-          path, byte,
-          fmt::format("the quaternion ({}, {}, {}) with offset ({}, {}, {}) is no rotation; {}", h.quatern_b,
-                      h.quatern_c, h.quatern_d, h.qoffset_x, h.qoffset_y, h.qoffset_z, kSetPlace));
-    }
-    disk.ras_from_voxel = qform_of(h, zooms, qfac_of(path, h));
-  } else {
-    header.facts.affine_source = "none";
-    byte = at.pixdim;
-    disk.ras_from_voxel = base_affine(disk.shape, zooms);
-    log_warning(
-        fmt::format("'{}': the header has neither sform nor qform; axes were taken as RAS with the centre of the "
-                    "volume at the origin, so left and right may be exchanged",
-                    path.string()));
-  }
-  const double scale = mm_per_unit(h.xyzt_units, header.facts.space_units);
-  check_affine(path, byte, disk.ras_from_voxel);
-  header.image.sform_code = h.sform_code > 0 ? sform_code : 0;
-  if (has_qform) {
-    Grid by_qform{disk.shape, qform_of(h, zooms, h.pixdim[0] == -1 ? -1 : 1)};
-    by_qform.ras_from_voxel.topRows<3>() *= scale;
-    Grid here = disk;
-    here.ras_from_voxel.topRows<3>() *= scale;
-    if (same_grid(here, by_qform)) header.image.qform_code = qform_code;
-  }
-  disk.ras_from_voxel.topRows<3>() *= scale;
   header.image.disk_orientation = orientation_of(disk.ras_from_voxel);
   header.image.grid = to_canonical(disk, header.image.disk_orientation);
 }

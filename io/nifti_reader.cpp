@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -145,8 +147,11 @@ struct NiftiReader::State {
     with_context(fmt::format("volume {} of {}", next + 1, header.image.volumes), [&] {
       data.seek(header.facts.data_offset + next * bytes_per_volume);
       read_rows(values);
+      if (next + 1 == header.image.volumes && !finished) {
+        data.finish();
+        finished = true;
+      }
       ++next;
-      if (next == header.image.volumes && !std::exchange(finished, true)) data.finish();
     });
   }
 };
@@ -176,7 +181,15 @@ Image read_image(const std::filesystem::path& path) {
   NiftiReader reader(path);
   Image image;
   image.header = reader.header();
-  image.values.resize(static_cast<std::size_t>(image.header.grid.voxel_count() * image.header.volumes));
+  const std::int64_t count = image.header.grid.voxel_count() * image.header.volumes;
+  try {
+    image.values.resize(static_cast<std::size_t>(count));
+  } catch (const std::bad_alloc&) {
+    throw DataError(
+        fmt::format("'{}': {} values need {:.1f} GiB, more memory than there is; read it volume by volume "
+                    "or on a larger machine",
+                    path.string(), count, static_cast<double>(count) * sizeof(float) / (1 << 30)));
+  }
   for (std::int64_t t = 0; t < image.header.volumes; ++t) {
     check_cancelled();
     reader.read_volume(image.volume(t));

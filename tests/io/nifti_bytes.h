@@ -3,6 +3,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -24,7 +25,7 @@ class NiftiBytes {
     shape({1, 1, 1});
     pixdim({1, 1, 1, 1});
     sform({{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}, 1);
-    put<std::uint8_t>(version == 1 ? 123 : (big_endian ? 503 : 500), 10);  // mm and s
+    units(2 | 8);  // mm and s
     type(16, 32);
   }
 
