@@ -100,9 +100,10 @@ svg .sharp{image-rendering:pixelated}
 .c0{--c:var(--s0)}.c1{--c:var(--s1)}.c2{--c:var(--s2)}.c3{--c:var(--s3)}
 .c4{--c:var(--s4)}.c5{--c:var(--s5)}.c6{--c:var(--s6)}.c7{--c:var(--s7)}
 @media (max-width:640px){header,main,footer,nav ul{padding-left:16px;padding-right:16px}header{padding-top:26px}h1{font-size:24px}
-nav{position:static}.card .figure{font-size:24px}}
+nav{position:static}.card .figure{font-size:24px}figure{overflow-x:auto}figure svg{max-width:max(100%,720px)}}
 @media print{body{font-size:10.5pt}nav{display:none}header,main,footer{max-width:none;padding:0}section{padding:14pt 0 4pt}
-figure,tr,.card,.notice{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
+figure,tr,.card,.notice{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}table,th{font-size:8pt}
+th,td,th.n,td.n{padding:3pt 6pt 3pt 0;white-space:normal}td:first-child{min-width:0}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 )css";
   return kSheet;
