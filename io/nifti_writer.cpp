@@ -38,8 +38,8 @@ void check(const std::filesystem::path& path, const ImageHeader& header, const W
     refuse(fmt::format("the header has no voxels ({}×{}×{}, {} volumes)", x, y, z, header.volumes));
   }
   const auto& affine = header.grid.ras_from_voxel;
-  if (!affine.allFinite() || affine.topLeftCorner<3, 3>().determinant() == 0) {
-    refuse("the affine of its grid is singular or not finite");
+  if (!affine.cast<float>().allFinite() || affine.topLeftCorner<3, 3>().determinant() == 0) {
+    refuse("the affine of its grid is singular or not finite in float32");
   }
   if (!(header.tr_s >= 0 && std::isfinite(header.tr_s))) {
     refuse(fmt::format("the TR is {} s, expected a positive number, or 0 for none", header.tr_s));
