@@ -31,8 +31,8 @@ struct Atlas {
 /// Names come from `names`, else from a table beside the image (same name, ending .tsv, .lut, .txt or .csv; BIDS tables
 /// also without `res-` and `den-`), else they are `region_<id>`. Tables: BIDS (columns index and name), CSV with a
 /// column of ids and one of names, lines `id name …` (FreeSurfer, Schaefer), lines `id r g b name` (FSL), or names and
-/// `id r g b a` on alternate lines (Workbench). A region without a row is named `region_<id>`, with one warning. For
-/// maps the rows, by id, are the maps in order.
+/// `id r g b a` on alternate lines (Workbench). A region without a row is named `region_<id>`, with one warning;
+/// regions that share a name get `_<id>` behind it, with one warning. For maps the rows, by id, are the maps in order.
 /// @throws IoError; FormatError for labels that are no whole numbers in [0, 2^24], no region at all, a table that
 /// cannot be
 ///         read (names the line) or that does not fit the number of maps.
@@ -54,7 +54,7 @@ FeatureSpace make_feature_space(const Atlas& atlas, const Mask& mask);
 /// k-means on voxel positions in mm, with weights that even out the sizes, from seeds drawn by `seed`; afterwards each
 /// parcel is made connected through faces, except for islands of the mask that hold no centre, which join the nearest
 /// parcel. Parcels are numbered by their first voxel. The result does not depend on the thread count. Cost O(voxels ·
-/// count · 60).
+/// count) for the seeds, then 60 rounds in which a voxel meets only the parcels near it.
 /// @throws UsageError unless 1 ≤ count ≤ voxels of the mask.
 Atlas geometric_parcels(const Mask& mask, int count, std::uint64_t seed = 0);
 

@@ -1,0 +1,46 @@
+// io/confounds: what preprocessing measured of a run besides its images.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "noema/io/series.h"
+
+namespace noema {
+
+/// What the sidecar says of a CompCor component.
+struct CompCorComponent {
+  /// Where it was computed: "combined", "CSF", "WM" …; empty where the sidecar does not say.
+  std::string mask;
+  /// "aCompCor" or "tCompCor".
+  std::string method;
+  /// Is it among those that explain enough variance to be offered?
+  bool retained = true;
+};
+
+/// All columns of a confounds file.
+struct ConfoundTable {
+  std::filesystem::path path;
+  /// In the order of the file.
+  std::vector<std::string> names;
+  /// (T, columns); NaN where the file says n/a, as for the derivatives of the first volume.
+  MatrixD values;
+  /// By column name; empty without a sidecar.
+  std::map<std::string, CompCorComponent> compcor;
+
+  bool has(std::string_view name) const;
+  /// The place of a column. @throws DataError naming the file and the nearest column.
+  Eigen::Index index(std::string_view name) const;
+};
+
+/// Reads the confounds of a run (fMRIPrep's `desc-confounds_timeseries.tsv`) and the JSON file beside it, if there is
+/// one.
+/// @throws IoError; FormatError for a file without a header or rows, or text where a number must be (names the line),
+/// or
+///         a broken sidecar.
+ConfoundTable read_confounds(const std::filesystem::path& path);
+
+}  // namespace noema
