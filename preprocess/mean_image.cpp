@@ -1,0 +1,38 @@
+#include "noema/preprocess/mean_image.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/core/progress.h"
+#include "noema/io/nifti.h"
+
+namespace noema {
+
+Image mean_image(const std::filesystem::path& path, int drop_first) {
+  NiftiReader reader(path);
+  Image image;
+  image.header = reader.header();
+  const std::int64_t volumes = image.header.volumes - drop_first;
+  if (drop_first < 0 || volumes < 1) {
+    throw UsageError(fmt::format("'{}': {} volumes to drop of {}", path.string(), drop_first, image.header.volumes));
+  }
+  const auto voxels = static_cast<std::size_t>(image.header.grid.voxel_count());
+  std::vector<double> sum(voxels);
+  image.values.resize(voxels);
+  Progress progress("mean of " + path.filename().string(), volumes);
+  reader.seek(drop_first);
+  for (std::int64_t t = 0; t < volumes; ++t) {
+    check_cancelled();
+    reader.read_volume(std::span(image.values));
+    for (std::size_t v = 0; v < voxels; ++v) sum[v] += static_cast<double>(image.values[v]);
+    progress.advance();
+  }
+  for (std::size_t v = 0; v < voxels; ++v) image.values[v] = static_cast<float>(sum[v] / static_cast<double>(volumes));
+  image.header.volumes = 1;
+  return image;
+}
+
+}  // namespace noema

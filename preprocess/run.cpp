@@ -1,0 +1,344 @@
+#include "noema/preprocess/run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/core/progress.h"
+#include "noema/io/confounds.h"
+#include "noema/io/nifti.h"
+#include "noema/preprocess/confounds.h"
+#include "noema/preprocess/extract.h"
+#include "noema/preprocess/nuisance.h"
+#include "noema/preprocess/smooth.h"
+
+namespace noema {
+namespace {
+
+constexpr double kMostUnusable = 0.1;
+
+/// What is seen of the mask's voxels while the file passes.
+struct VoxelRecord {
+  explicit VoxelRecord(std::size_t voxels) : usable(voxels, 0), finite(voxels, 1), first(voxels), sum(voxels) {}
+
+  void see(std::span<const float> values) {
+    for (std::size_t v = 0; v < values.size(); ++v) {
+      if (!std::isfinite(values[v])) finite[v] = 0;
+      if (volumes == 0) first[v] = values[v];
+      usable[v] |= static_cast<std::uint8_t>(values[v] != first[v]);
+      sum[v] += static_cast<double>(values[v]);
+    }
+    ++volumes;
+  }
+  /// After the last volume: `usable` is 1 where a voxel varies and is finite throughout. Returns how many are not.
+  std::int64_t finish() {
+    for (std::size_t v = 0; v < usable.size(); ++v) usable[v] &= finite[v];
+    return std::count(usable.begin(), usable.end(), 0);
+  }
+  std::vector<float> mean() const {
+    std::vector<float> result(sum.size());
+    for (std::size_t v = 0; v < sum.size(); ++v) {
+      result[v] = finite[v] ? static_cast<float>(sum[v] / static_cast<double>(volumes)) : 0.0F;
+    }
+    return result;
+  }
+
+  std::vector<std::uint8_t> usable, finite;
+  std::vector<float> first;
+  std::vector<double> sum;
+  std::int64_t volumes = 0;
+};
+
+double mean_of_finite(std::span<const float> values) {
+  double sum = 0, count = 0;
+  for (const float value : values) {
+    if (!std::isfinite(value)) continue;
+    sum += static_cast<double>(value);
+    count += 1;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+/// From the values of the mask's voxels to those of the features.
+class Extractor {
+ public:
+  Extractor(const FeatureSpace& features, std::vector<std::uint8_t> usable)
+      : features_(features), usable_(std::move(usable)), voxels_(usable_.size()) {
+    if (features.kind != FeatureKind::maps) return;
+    MatrixD maps = features.map_weights.cast<double>();
+    for (std::size_t v = 0; v < usable_.size(); ++v) {
+      if (!usable_[v]) maps.row(static_cast<Eigen::Index>(v)).setZero();
+    }
+    projection_.emplace(std::move(maps));
+  }
+
+  void take(std::span<const float> voxels, std::span<float> values) {
+    switch (features_.kind) {
+      case FeatureKind::voxels:
+        std::copy(voxels.begin(), voxels.end(), values.begin());
+        break;
+      case FeatureKind::parcels: {
+        const std::vector<double> means = parcel_means(voxels, features_.parcel_of_voxel, features_.count(), usable_);
+        std::copy(means.begin(), means.end(), values.begin());
+        break;
+      }
+      case FeatureKind::maps:
+        for (std::size_t v = 0; v < voxels.size(); ++v) voxels_[v] = usable_[v] ? static_cast<double>(voxels[v]) : 0;
+        const Eigen::VectorXd weights = projection_->apply(voxels_);
+        std::copy(weights.begin(), weights.end(), values.begin());
+        break;
+    }
+  }
+
+ private:
+  const FeatureSpace& features_;
+  std::vector<std::uint8_t> usable_;
+  std::vector<double> voxels_;
+  std::optional<MapProjection> projection_;
+};
+
+/// The file of a run, read through the mask.
+class MaskedRun {
+ public:
+  MaskedRun(const Run& run, const FeatureSpace& features, const PreprocessOptions& options)
+      : run_(run), features_(features), reader_(run.bold), drop_(options.drop_first) {
+    const ImageHeader& header = reader_.header();
+    if (!same_grid(header.grid, features.mask.grid)) {
+      throw ShapeError(fmt::format(
+          "'{}' and the mask {} are of different grids: {} and {}; give a mask (or atlas) on the grid of the run",
+          run.bold.string(), run.mask.empty() ? "in use" : fmt::format("'{}'", run.mask.string()),
+          describe(header.grid), describe(features.mask.grid)));
+    }
+    if (header.volumes <= drop_) {
+      throw DataError(fmt::format("'{}': {} volumes, of which the first {} were to be dropped", run.bold.string(),
+                                  header.volumes, drop_));
+    }
+    if (options.fwhm_mm > 0) smoother_.emplace(header.grid, options.fwhm_mm);
+  }
+
+  const ImageHeader& header() const { return reader_.header(); }
+  std::int64_t volumes() const { return header().volumes - drop_; }
+
+  /// Fills (T, F). `record` and `global_signal` may be null.
+  void read(Extractor& extractor, MatrixF& values, VoxelRecord* record, std::vector<double>* global_signal) {
+    Progress progress("reading " + run_.id(), volumes());
+    std::vector<float> volume(static_cast<std::size_t>(header().grid.voxel_count()));
+    std::vector<float> voxels(features_.mask.voxels.size());
+    reader_.seek(drop_);
+    for (std::int64_t t = 0; t < volumes(); ++t) {
+      check_cancelled();
+      reader_.read_volume(std::span(volume));
+      extract_voxels(volume, features_.mask, voxels);
+      if (record != nullptr) record->see(voxels);
+      if (global_signal != nullptr) global_signal->push_back(mean_of_finite(voxels));
+      if (smoother_) {
+        smoother_->apply(std::span(volume));
+        extract_voxels(volume, features_.mask, voxels);
+      }
+      extractor.take(voxels, {values.row(t).data(), static_cast<std::size_t>(values.cols())});
+      progress.advance();
+    }
+  }
+
+ private:
+  const Run& run_;
+  const FeatureSpace& features_;
+  NiftiReader reader_;
+  std::int64_t drop_;
+  std::optional<Smoother> smoother_;
+};
+
+/// The strategy with the thresholds that were given.
+ConfoundsOptions confounds_options(const PreprocessOptions& options) {
+  ConfoundsOptions result = confounds_strategy(options.confounds);
+  if (!result.scrub && (options.fd_threshold_mm || options.std_dvars_threshold)) {
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    result.scrub = ScrubOptions{kNone, kNone, 0};
+  }
+  if (!result.scrub) return result;
+  if (options.fd_threshold_mm) result.scrub->fd_threshold_mm = *options.fd_threshold_mm;
+  if (options.std_dvars_threshold) result.scrub->std_dvars_threshold = *options.std_dvars_threshold;
+  result.scrub->shortest_segment = options.shortest_segment;
+  return result;
+}
+
+bool needs_table(const PreprocessOptions& options) {
+  return options.confounds != "none" || options.fd_threshold_mm || options.std_dvars_threshold;
+}
+
+std::optional<ConfoundTable> read_table_of(const Run& run, const PreprocessOptions& options, std::int64_t volumes) {
+  if (run.confounds.empty()) {
+    if (!needs_table(options)) return {};
+    throw DataError(fmt::format(
+        "run '{}' has no confounds file, which {} needs; use '--confounds none' without censoring", run.bold.string(),
+        options.confounds == "none" ? "censoring" : "the strategy " + options.confounds));
+  }
+  ConfoundTable table = read_confounds(run.confounds);
+  if (table.values.rows() != volumes) {
+    throw DataError(fmt::format("'{}' has {} rows but '{}' has {} volumes; are they of the same run?",
+                                run.confounds.string(), table.values.rows(), run.bold.string(), volumes));
+  }
+  return table;
+}
+
+/// Rows from `first` on.
+void drop_rows(Confounds& confounds, ConfoundTable* table, int first) {
+  confounds.values = confounds.values.bottomRows(confounds.values.rows() - first).eval();
+  confounds.keep.erase(confounds.keep.begin(), confounds.keep.begin() + first);
+  if (table != nullptr) table->values = table->values.bottomRows(table->values.rows() - first).eval();
+}
+
+Confounds confounds_of(const ConfoundTable* table, const PreprocessOptions& options, std::int64_t volumes) {
+  if (table != nullptr) return select_confounds(*table, confounds_options(options));
+  return {MatrixD(volumes, 0), {}, std::vector<std::uint8_t>(static_cast<std::size_t>(volumes), 1)};
+}
+
+void check_unusable(const Run& run, std::int64_t unusable, std::int64_t voxels) {
+  if (unusable == 0) return;
+  const double share = static_cast<double>(unusable) / static_cast<double>(voxels);
+  const std::string found = fmt::format("'{}': {} of {} voxels of the mask ({:.1f} %) are constant or not finite",
+                                        run.bold.string(), unusable, voxels, 100 * share);
+  if (share > kMostUnusable) {
+    throw DataError(found + "; at most 10 % may be. Does the mask belong to this run, and is the file whole?");
+  }
+  log_warning(found + "; they were left out");
+}
+
+/// Features whose kept values vary and are finite; the others become 0.
+std::vector<std::uint8_t> usable_features(MatrixF& values, const std::vector<std::uint8_t>& keep) {
+  const auto first = static_cast<Eigen::Index>(std::find(keep.begin(), keep.end(), 1) - keep.begin());
+  const Eigen::Index features = values.cols();
+  std::vector<std::uint8_t> varies(static_cast<std::size_t>(features), 0), finite(varies.size(), 1);
+  for (Eigen::Index t = 0; t < values.rows(); ++t) {
+    const bool kept = keep[static_cast<std::size_t>(t)] != 0;
+    for (Eigen::Index f = 0; f < features; ++f) {
+      const auto at = static_cast<std::size_t>(f);
+      varies[at] |= static_cast<std::uint8_t>(kept && values(t, f) != values(first, f));
+      finite[at] &= static_cast<std::uint8_t>(std::isfinite(values(t, f)));
+    }
+  }
+  for (Eigen::Index f = 0; f < features; ++f) {
+    const auto at = static_cast<std::size_t>(f);
+    varies[at] &= finite[at];
+    if (!varies[at]) values.col(f).setZero();
+  }
+  return varies;
+}
+
+std::string filter_note(const CleanOptions& clean) {
+  std::vector<std::string> parts;
+  if (clean.detrend) parts.emplace_back("linear detrending");
+  if (clean.filter == TemporalFilter::cosine) {
+    parts.push_back(fmt::format("high-pass {:.4g} Hz by cosines", *clean.high_pass_hz));
+  }
+  if (clean.filter == TemporalFilter::butterworth) {
+    const std::string high = clean.high_pass_hz ? fmt::format("high-pass {:.4g} Hz", *clean.high_pass_hz) : "";
+    const std::string low = clean.low_pass_hz ? fmt::format("low-pass {:.4g} Hz", *clean.low_pass_hz) : "";
+    parts.push_back(fmt::format("Butterworth filter of order 5, forward and backward ({}{}{})", high,
+                                high.empty() || low.empty() ? "" : ", ", low));
+  }
+  if (parts.empty()) parts.emplace_back("none");
+  return fmt::format("Slow drifts: {}.", fmt::join(parts, ", "));
+}
+
+std::vector<std::string> describe_steps(const PreprocessOptions& options, const CleanOptions& clean,
+                                        const Confounds& confounds, const FeatureSpace& features) {
+  std::vector<std::string> notes;
+  if (options.drop_first > 0) notes.push_back(fmt::format("The first {} volumes were dropped.", options.drop_first));
+  if (options.fwhm_mm > 0) notes.push_back(fmt::format("Smoothed with a Gaussian of {:g} mm FWHM.", options.fwhm_mm));
+  const char* kinds[] = {"voxels of the mask", "parcels (mean over voxels)", "spatial maps (least squares)"};
+  notes.push_back(fmt::format("{} features: {}.", features.count(), kinds[static_cast<std::size_t>(features.kind)]));
+  const auto censored = std::count(confounds.keep.begin(), confounds.keep.end(), 0);
+  if (censored > 0) notes.push_back(fmt::format("{} of {} volumes were censored.", censored, confounds.keep.size()));
+  notes.push_back(filter_note(clean));
+  if (!confounds.names.empty()) {
+    notes.push_back(fmt::format("{} confounds were regressed out (strategy {}): {}.", confounds.names.size(),
+                                options.confounds, fmt::join(confounds.names, ", ")));
+  }
+  if (clean.standardize == Standardize::zscore) notes.emplace_back("Each feature was z-scored over the kept volumes.");
+  if (clean.standardize == Standardize::percent) notes.emplace_back("Values are percent of the mean over time.");
+  return notes;
+}
+
+}  // namespace
+
+void PreprocessOptions::validate() const {
+  if (!(fwhm_mm >= 0) || !std::isfinite(fwhm_mm)) {
+    throw UsageError(fmt::format("smoothing: found a width of {} mm, expected at least 0", fwhm_mm));
+  }
+  for (const std::optional<double>& threshold : {fd_threshold_mm, std_dvars_threshold}) {
+    if (threshold && !(*threshold > 0)) {
+      throw UsageError(fmt::format("censoring: found the threshold {}, expected a positive one", *threshold));
+    }
+  }
+  if (shortest_segment < 0 || drop_first < 0) {
+    throw UsageError(fmt::format("found a shortest segment of {} and {} first volumes to drop, expected at least 0",
+                                 shortest_segment, drop_first));
+  }
+  confounds_strategy(confounds).validate();
+  CleanOptions checked = clean;
+  if (!(checked.tr_s > 0)) {  // not known yet: so short that every cut-off is below Nyquist
+    checked.tr_s = 1e-6;
+  }
+  checked.validate();
+}
+
+PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const FeatureSpace>& features,
+                               const PreprocessOptions& options) {
+  return with_context(fmt::format("preprocessing {}", run.id()), [&] {
+    options.validate();
+    MaskedRun file(run, *features, options);
+    std::optional<ConfoundTable> table = read_table_of(run, options, file.header().volumes);
+    ConfoundTable* known = table ? &*table : nullptr;
+    Confounds confounds = confounds_of(known, options, file.header().volumes);
+    drop_rows(confounds, known, options.drop_first);
+    CleanOptions cleaning = options.clean;
+    cleaning.tr_s = agreed_tr(run, file.header());
+    // Everything that can be refused without the values is refused here.
+    clean(MatrixF(file.volumes(), 0), confounds.values, confounds.keep, cleaning);
+
+    PreprocessedRun result;
+    MatrixF values(file.volumes(), features->count());
+    VoxelRecord record(features->mask.voxels.size());
+    std::vector<double> global_signal;
+    Extractor all(*features, std::vector<std::uint8_t>(record.usable.size(), 1));
+    file.read(all, values, &record, &global_signal);
+    const std::int64_t unusable = record.finish();
+    check_unusable(run, unusable, features->mask.size());
+    if (unusable > 0 && features->kind != FeatureKind::voxels) {
+      Extractor without(*features, record.usable);
+      file.read(without, values, nullptr, nullptr);
+    }
+    result.usable = usable_features(values, confounds.keep);
+    if (features->kind == FeatureKind::voxels) {
+      for (std::size_t v = 0; v < record.usable.size(); ++v) {
+        if (result.usable[v] && !record.usable[v]) values.col(static_cast<Eigen::Index>(v)).setZero();
+        result.usable[v] &= record.usable[v];
+      }
+    }
+    result.series.values = clean(std::move(values), confounds.values, confounds.keep, cleaning);
+    result.series.features = features;
+    result.series.tr_s = cleaning.tr_s;
+    result.series.start_s =
+        (run.slice_time_s > 0 ? run.slice_time_s - cleaning.tr_s / 2 : 0) + options.drop_first * cleaning.tr_s;
+    result.series.keep = confounds.keep;
+    NuisanceSeries nuisance = nuisance_series(known, global_signal);
+    result.nuisance = std::move(nuisance.values);
+    result.nuisance_names = std::move(nuisance.names);
+    result.mean = record.mean();
+    result.notes = describe_steps(options, cleaning, confounds, *features);
+    if (unusable > 0) {
+      result.notes.push_back(fmt::format("{} of {} voxels of the mask were constant or not finite and left out.",
+                                         unusable, features->mask.size()));
+    }
+    return result;
+  });
+}
+
+}  // namespace noema

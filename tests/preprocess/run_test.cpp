@@ -1,0 +1,275 @@
+#include "noema/preprocess/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/core/random.h"
+#include "noema/io/nifti.h"
+#include "noema/preprocess/mask.h"
+#include "noema/preprocess/mean_image.h"
+#include "noema/tests/io/temporary_folder.h"
+#include "noema/tests/support/test_data.h"
+
+namespace noema {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::int64_t kVolumes = 50;
+
+/// A run of 6 × 6 × 6 voxels on disk; each test writes it as it needs.
+class PreprocessRun : public testing::Test {
+ protected:
+  PreprocessRun() {
+    image_.header.grid.shape = {6, 6, 6};
+    image_.header.grid.ras_from_voxel.diagonal() << 2, 2, 2, 1;
+    image_.header.disk_grid = image_.header.grid;
+    image_.header.volumes = kVolumes;
+    image_.header.tr_s = 2;
+    RandomStream random(3, "run test");
+    for (std::int64_t i = 0; i < 216 * kVolumes; ++i) {
+      image_.values.push_back(static_cast<float>(1000 + 10 * random.normal()));
+    }
+    run_.entities = {{"sub", "01"}, {"task", "x"}};
+    run_.bold = folder_.path() / "sub-01_task-x_bold.nii.gz";
+    run_.tr_s = 2;
+    auto features = std::make_shared<FeatureSpace>();
+    features->mask.grid = image_.header.grid;
+    for (std::int64_t v = 50; v < 150; ++v) features->mask.voxels.push_back(v);
+    features_ = features;
+  }
+
+  std::shared_ptr<FeatureSpace> parcels() const {
+    auto features = std::make_shared<FeatureSpace>(*features_);
+    features->kind = FeatureKind::parcels;
+    for (int v = 0; v < 100; ++v) features->parcel_of_voxel.push_back(v / 50);
+    features->names = {"a", "b"};
+    return features;
+  }
+
+  float& at(std::int64_t t, std::int64_t mask_voxel) {
+    return image_
+        .values[static_cast<std::size_t>(216 * t + features_->mask.voxels[static_cast<std::size_t>(mask_voxel)])];
+  }
+
+  PreprocessedRun preprocess(const PreprocessOptions& options = {}) const { return preprocess(features_, options); }
+  PreprocessedRun preprocess(const std::shared_ptr<const FeatureSpace>& features,
+                             const PreprocessOptions& options) const {
+    write_image(run_.bold, image_);
+    return preprocess_run(run_, features, options);
+  }
+
+  void write_confounds(std::int64_t rows, std::int64_t spike = -1) {
+    run_.confounds = folder_.path() / "confounds.tsv";
+    std::ofstream file(run_.confounds);
+    for (const char* base : {"trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"}) {
+      file << base << '\t' << base << "_derivative1\t" << base << "_power2\t" << base << "_derivative1_power2\t";
+    }
+    file << "framewise_displacement\n";
+    RandomStream random(4, "motion");
+    for (std::int64_t t = 0; t < rows; ++t) {
+      for (int c = 0; c < 24; ++c) {
+        if (t == 0 && c % 2 == 1) {
+          file << "n/a\t";
+        } else {
+          file << random.normal() << '\t';
+        }
+      }
+      file << (t == spike ? 2.0 : 0.1) << '\n';
+    }
+  }
+
+  TemporaryFolder folder_;
+  Image image_;
+  noema::Run run_;
+  std::shared_ptr<const FeatureSpace> features_;
+};
+
+PreprocessOptions untouched() {
+  PreprocessOptions options;
+  options.clean.detrend = false;
+  options.clean.standardize = Standardize::none;
+  return options;
+}
+
+TEST_F(PreprocessRun, ValuesAreThoseOfTheMask) {
+  const PreprocessedRun found = preprocess(untouched());
+  ASSERT_EQ(found.series.values.rows(), kVolumes);
+  ASSERT_EQ(found.series.values.cols(), 100);
+  EXPECT_EQ(found.series.values(7, 13), at(7, 13));
+  EXPECT_EQ(found.series.values(49, 99), at(49, 99));
+  EXPECT_THAT(found.series.keep, Each(1));
+  EXPECT_THAT(found.usable, Each(1));
+  EXPECT_EQ(found.series.tr_s, 2);
+  EXPECT_EQ(found.series.start_s, 0);
+  EXPECT_EQ(found.series.features, features_);
+  double mean = 0, global = 0;
+  for (std::int64_t t = 0; t < kVolumes; ++t) mean += static_cast<double>(at(t, 13)) / kVolumes;
+  for (std::int64_t v = 0; v < 100; ++v) global += static_cast<double>(at(7, v)) / 100;
+  EXPECT_NEAR(found.mean[13], mean, 1e-3);
+  EXPECT_THAT(found.nuisance_names, ElementsAre("global_signal", "position"));
+  EXPECT_NEAR(found.nuisance(7, 0), global, 1e-9);
+  EXPECT_DOUBLE_EQ(found.nuisance(7, 1), 7.0 / kVolumes);
+}
+
+TEST_F(PreprocessRun, CleansAsAsked) {
+  PreprocessOptions options;
+  options.clean.filter = TemporalFilter::butterworth;
+  options.clean.high_pass_hz = 0.01;
+  options.clean.low_pass_hz = 0.1;
+  const MatrixF raw = preprocess(untouched()).series.values;
+  const PreprocessedRun found = preprocess(options);
+  options.clean.tr_s = 2;
+  EXPECT_EQ(found.series.values, clean(raw, {}, {}, options.clean));
+  EXPECT_THAT(found.notes, testing::Contains(HasSubstr("high-pass 0.01 Hz, low-pass 0.1 Hz")));
+}
+
+TEST_F(PreprocessRun, SmoothsBeforeTheMaskIsApplied) {
+  PreprocessOptions options = untouched();
+  options.fwhm_mm = 4;
+  const MatrixF raw = preprocess(untouched()).series.values;
+  const MatrixF smooth = preprocess(options).series.values;
+  const auto spread = [](const MatrixF& m) { return (m.array() - m.mean()).square().mean(); };
+  EXPECT_LT(spread(smooth), 0.2F * spread(raw));
+  EXPECT_NEAR(smooth.mean(), raw.mean(), 1);
+}
+
+TEST_F(PreprocessRun, DropsFirstVolumesAndKeepsTheClock) {
+  PreprocessOptions options = untouched();
+  options.drop_first = 4;
+  run_.slice_time_s = 1;
+  write_confounds(kVolumes);
+  const PreprocessedRun found = preprocess(options);
+  ASSERT_EQ(found.series.values.rows(), kVolumes - 4);
+  EXPECT_EQ(found.series.values(0, 0), at(4, 0));
+  EXPECT_EQ(found.series.start_s, 8);
+  EXPECT_EQ(found.nuisance.rows(), kVolumes - 4);
+  run_.slice_time_s = 0.5;
+  EXPECT_EQ(preprocess(options).series.start_s, 7.5);
+  options.drop_first = 50;
+  EXPECT_THROW(preprocess(options), DataError);
+}
+
+TEST_F(PreprocessRun, ParcelsAreMeansOverUsableVoxels) {
+  for (std::int64_t t = 0; t < kVolumes; ++t) at(t, 3) = 5;
+  at(9, 60) = std::numeric_limits<float>::quiet_NaN();
+  at(3, 61) = std::numeric_limits<float>::infinity();
+  const WarningCollector warnings;
+  const PreprocessedRun found = preprocess(parcels(), untouched());
+  ASSERT_EQ(warnings.entries().size(), 1U);
+  EXPECT_THAT(warnings.entries()[0].message, HasSubstr("3 of 100 voxels of the mask (3.0 %)"));
+  double a = 0, b = 0;
+  for (std::int64_t v = 0; v < 50; ++v) {
+    if (v != 3) a += static_cast<double>(at(20, v)) / 49;
+    if (v != 10 && v != 11) b += static_cast<double>(at(20, 50 + v)) / 48;
+  }
+  EXPECT_NEAR(found.series.values(20, 0), a, 1e-3);
+  EXPECT_NEAR(found.series.values(20, 1), b, 1e-3);
+  EXPECT_THAT(found.usable, ElementsAre(1, 1));
+  EXPECT_TRUE(found.series.values.allFinite());
+}
+
+TEST_F(PreprocessRun, MapsAreFittedByLeastSquares) {
+  auto features = std::make_shared<FeatureSpace>(*features_);
+  features->kind = FeatureKind::maps;
+  features->map_weights = MatrixF::Zero(100, 2);
+  features->names = {"a", "b"};
+  for (Eigen::Index v = 0; v < 100; ++v) {
+    features->map_weights.row(v) << std::exp(-0.05F * static_cast<float>(v)), static_cast<float>(v % 7);
+    for (std::int64_t t = 0; t < kVolumes; ++t) {
+      at(t, v) = 3 * static_cast<float>(t) * features->map_weights(v, 0) -
+                 2 * static_cast<float>(t % 3) * features->map_weights(v, 1);
+    }
+  }
+  for (std::int64_t t = 0; t < kVolumes; ++t) at(t, 8) = 77;  // constant: left out
+  const PreprocessedRun found = preprocess(features, untouched());
+  EXPECT_NEAR(found.series.values(20, 0), 60, 1e-3);
+  EXPECT_NEAR(found.series.values(20, 1), -4, 1e-3);
+}
+
+TEST_F(PreprocessRun, UnusableVoxelsAreZerosAndMarked) {
+  for (std::int64_t t = 0; t < kVolumes; ++t) at(t, 3) = 5;
+  at(9, 60) = std::numeric_limits<float>::quiet_NaN();
+  const PreprocessedRun found = preprocess();
+  for (std::size_t v = 0; v < 100; ++v) EXPECT_EQ(found.usable[v], v != 3 && v != 60) << v;
+  EXPECT_EQ(found.series.values.col(60).cwiseAbs().maxCoeff(), 0);
+  EXPECT_EQ(found.mean[3], 5);
+  EXPECT_EQ(found.mean[60], 0);
+  EXPECT_TRUE(found.series.values.allFinite());
+}
+
+TEST_F(PreprocessRun, TooManyUnusableVoxelsAreAnError) {
+  for (std::int64_t v = 0; v < 11; ++v) {
+    for (std::int64_t t = 0; t < kVolumes; ++t) at(t, v) = 0;
+  }
+  try {
+    preprocess();
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("sub-01_task-x"));
+    EXPECT_THAT(error.what(), HasSubstr("11 of 100 voxels of the mask (11.0 %) are constant"));
+  }
+}
+
+TEST_F(PreprocessRun, ConfoundsAndCensoring) {
+  write_confounds(kVolumes, 20);
+  PreprocessOptions options;
+  options.confounds = "motion";
+  options.fd_threshold_mm = 0.5;
+  for (std::int64_t v = 0; v < 100; ++v) at(20, v) += 5000;
+  const PreprocessedRun found = preprocess(options);
+  for (std::size_t t = 0; t < found.series.keep.size(); ++t) EXPECT_EQ(found.series.keep[t], t != 20);
+  EXPECT_LT(found.series.values.cwiseAbs().maxCoeff(), 6);  // nothing left of the spike
+  EXPECT_EQ(found.nuisance_names.size(), 9U);
+  EXPECT_THAT(found.notes, testing::Contains(HasSubstr("24 confounds")));
+  EXPECT_THAT(found.notes, testing::Contains(HasSubstr("1 of 50 volumes were censored")));
+}
+
+TEST_F(PreprocessRun, RefusalsNameTheFileAndTheRemedy) {
+  const auto expect = [&](const PreprocessOptions& options, const std::string& text) {
+    try {
+      preprocess(options);
+      ADD_FAILURE() << "no error, expected: " << text;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(text));
+    }
+  };
+  PreprocessOptions options;
+  options.confounds = "motion";
+  expect(options, "has no confounds file");
+  write_confounds(kVolumes - 1);
+  expect(options, "has 49 rows");
+  write_confounds(kVolumes);
+  options.confounds = "simple";
+  expect(options, "strategies none, motion");
+  options = {};
+  options.std_dvars_threshold = 1.5;
+  expect(options, "lacks the columns std_dvars");
+  options = {};
+  options.clean.filter = TemporalFilter::butterworth;
+  options.clean.high_pass_hz = 0.3;
+  expect(options, "0.3 Hz");
+  options.clean.high_pass_hz = 0.01;
+  options.drop_first = 35;
+  expect(options, "15 volumes are too few");
+  image_.header.grid.ras_from_voxel(0, 3) += 3;
+  run_.mask = "the_mask.nii";
+  expect({}, "the_mask.nii");
+}
+
+TEST(LocalizerRun, EpiMaskIsNilearns) {
+  const std::filesystem::path file = test_data() / "localizer/sub-01/func/sub-01_task-localizer_run-01_bold.nii.gz";
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << "no dataset at " << test_data() / "localizer";
+  EXPECT_EQ(compute_epi_mask(mean_image(file)).size(), 48751);
+}
+
+}  // namespace
+}  // namespace noema
