@@ -69,7 +69,7 @@ ConnectivityClassifier::ConnectivityClassifier(RidgeOptions options) : options_(
 void ConnectivityClassifier::fit(const SampleSet& train) {
   const MatrixF values = connectivity(train);
   const std::vector<int> labels = train.labels();
-  check_classes(values, labels, train.classes);
+  check_classes(train.size(), labels, train.classes);
   transform_ = FeatureTransform::fit({}, values, labels, train.classes);
   RidgeFit fitted = fit_ridge(transform_.apply(values), labels, train.classes, inner_groups(train), options_);
   map_ = std::move(fitted.map);

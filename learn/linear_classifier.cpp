@@ -37,7 +37,8 @@ at::Tensor float_tensor(const MatrixD& matrix) {
 
 }  // namespace
 
-LinearClassifier::LinearClassifier(LinearClassifierOptions options) : options_(std::move(options)) {
+LinearClassifier::LinearClassifier(LinearClassifierOptions options, std::shared_ptr<RidgeCache> cache)
+    : options_(std::move(options)), cache_(std::move(cache)) {
   if (options_.transform) options_.transform->validate();
   options_.ridge.validate();
   options_.logistic.validate();
@@ -48,12 +49,12 @@ std::string LinearClassifier::kind() const { return options_.kind == LinearKind:
 void LinearClassifier::fit(const SampleSet& train) {
   const MatrixF means = sample_means(train);
   const std::vector<int> labels = train.labels();
-  check_classes(means, labels, train.classes);
+  check_classes(train.size(), labels, train.classes);
   transform_ = FeatureTransform::fit(transform_options(options_, train), means, labels, train.classes);
   const MatrixF rows = transform_.apply(means);
   const std::vector<int> groups = inner_groups(train);
   if (options_.kind == LinearKind::ridge) {
-    RidgeFit fitted = fit_ridge(rows, labels, train.classes, groups, options_.ridge);
+    RidgeFit fitted = fit_ridge_to(rows, labels, train.classes, groups);
     map_ = std::move(fitted.map);
     strength_ = std::move(fitted.alpha);
   } else {
@@ -66,6 +67,14 @@ void LinearClassifier::fit(const SampleSet& train) {
   const MatrixD of_selected = patterns_of(kept, map_.decisions(rows));
   patterns_ = MatrixD::Zero(train.classes, means.cols());
   patterns_(Eigen::all, selected) = of_selected;
+}
+
+RidgeFit LinearClassifier::fit_ridge_to(const MatrixF& rows, std::span<const int> labels, int classes,
+                                        std::span<const int> groups) const {
+  // Screened rows depend on labels and hardly come again.
+  const bool may_come_again = transform_.outputs() == transform_.features();
+  if (!cache_ || !may_come_again) return fit_ridge(rows, labels, classes, groups, options_.ridge);
+  return cache_->system(rows, groups, options_.ridge)->fit(labels, classes);
 }
 
 void LinearClassifier::check_fitted() const {
@@ -132,7 +141,9 @@ std::unique_ptr<LinearClassifier> LinearClassifier::load(const SafeTensors& cont
 }
 
 ClassifierFactory linear_factory(LinearClassifierOptions options) {
-  return [options = std::move(options)](std::uint64_t) { return std::make_unique<LinearClassifier>(options); };
+  return [options = std::move(options), cache = std::make_shared<RidgeCache>()](std::uint64_t) {
+    return std::make_unique<LinearClassifier>(options, cache);
+  };
 }
 
 }  // namespace noema

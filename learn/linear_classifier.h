@@ -28,7 +28,8 @@ struct LinearClassifierOptions {
 /// scaled on all of them. Ridge gives no probabilities.
 class LinearClassifier : public DifferentiableClassifier {
  public:
-  explicit LinearClassifier(LinearClassifierOptions options = {});
+  /// `cache`, when given, serves fits of ridge on features that are not screened.
+  explicit LinearClassifier(LinearClassifierOptions options = {}, std::shared_ptr<RidgeCache> cache = nullptr);
 
   void fit(const SampleSet& train) override;
   ClassScores predict(const SampleSet& samples) const override;
@@ -48,15 +49,18 @@ class LinearClassifier : public DifferentiableClassifier {
 
  private:
   void check_fitted() const;
+  RidgeFit fit_ridge_to(const MatrixF& rows, std::span<const int> labels, int classes,
+                        std::span<const int> groups) const;
 
   LinearClassifierOptions options_;
+  std::shared_ptr<RidgeCache> cache_;
   FeatureTransform transform_;
   LinearMap map_;  // of the transform's outputs
   MatrixD patterns_;
   StrengthChoice strength_;
 };
 
-/// Makes fresh classifiers with these options.
+/// Makes fresh classifiers with these options, which share one cache: permutation tests then fit fast.
 ClassifierFactory linear_factory(LinearClassifierOptions options = {});
 
 }  // namespace noema

@@ -101,9 +101,9 @@ double balanced_accuracy_of(const MatrixD& decisions, std::span<const int> label
   return scores_of_confusion(std::move(confusion)).balanced_accuracy;
 }
 
-void check_classes(const MatrixF& rows, std::span<const int> labels, int classes) {
-  if (static_cast<std::int64_t>(labels.size()) != rows.rows()) {
-    throw ShapeError(fmt::format("found {} labels for {} rows, expected one for each row", labels.size(), rows.rows()));
+void check_classes(std::int64_t rows, std::span<const int> labels, int classes) {
+  if (static_cast<std::int64_t>(labels.size()) != rows) {
+    throw ShapeError(fmt::format("found {} labels for {} rows, expected one for each row", labels.size(), rows));
   }
   std::vector<int> counts(static_cast<std::size_t>(std::max(classes, 0)), 0);
   for (const int label : labels) {

@@ -41,6 +41,6 @@ std::size_t best_strength(std::span<const double> accuracy, std::span<const doub
 double balanced_accuracy_of(const MatrixD& decisions, std::span<const int> labels);
 
 /// @throws ShapeError unless there is a label for each row; DataError if a class has no row (all of [0, classes) must).
-void check_classes(const MatrixF& rows, std::span<const int> labels, int classes);
+void check_classes(std::int64_t rows, std::span<const int> labels, int classes);
 
 }  // namespace noema

@@ -275,7 +275,7 @@ void LogisticOptions::validate() const {
 LogisticFit fit_logistic(const MatrixF& rows, std::span<const int> labels, int classes, std::span<const int> groups,
                          const LogisticOptions& options) {
   options.validate();
-  check_classes(rows, labels, classes);
+  check_classes(rows.rows(), labels, classes);
   if (!groups.empty() && groups.size() != labels.size()) {
     throw ShapeError(fmt::format("found groups of {} rows, expected {}", groups.size(), labels.size()));
   }

@@ -13,7 +13,7 @@ struct LogisticOptions {
   /// is strong. One alone is taken without choosing.
   std::vector<double> strengths = {1e-4, 1e-3, 0.01, 0.1, 1, 10};
   /// Taken where the training data cannot be split.
-  double fallback = 0.01;
+  double fallback = 1;
   /// Groups are dealt to at most this many inner folds.
   int inner_folds = 5;
   /// Converged when no entry of the gradient of the objective, divided by C · N and taken in coordinates of about unit

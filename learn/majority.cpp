@@ -9,7 +9,7 @@ namespace noema {
 
 void MajorityClassifier::fit(const SampleSet& train) {
   const std::vector<int> labels = train.labels();
-  check_classes(MatrixF(train.size(), 0), labels, train.classes);
+  check_classes(train.size(), labels, train.classes);
   frequencies_ = Eigen::VectorXd::Zero(train.classes);
   for (const int label : labels) frequencies_(label) += 1 / static_cast<double>(train.size());
 }

@@ -24,6 +24,8 @@ class PrincipalComponents {
   MatrixD to_features(const MatrixD& coefficients) const;
   /// (F, R), orthonormal columns.
   MatrixD components() const;
+  /// How many numbers this holds.
+  std::int64_t numbers() const { return mean_.size() + scores_.size() + centred_.size() + components_.size(); }
 
  private:
   Eigen::VectorXd mean_;

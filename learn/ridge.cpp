@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <map>
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
-#include "noema/learn/principal_components.h"
+#include "noema/core/hash.h"
 
 namespace noema {
 namespace {
@@ -20,65 +19,6 @@ MatrixD targets_of(std::span<const int> labels, int classes) {
   return targets;
 }
 
-/// Decisions for each row, as if its group had not been in the training data.
-class LeftOut {
- public:
-  LeftOut(const PrincipalComponents& components, const MatrixD& targets, std::span<const int> groups)
-      : components_(components), targets_(targets) {
-    const MatrixD centred = targets.rowwise() - targets.colwise().mean();
-    products_ = components.scores().transpose() * centred;
-    means_ = targets.colwise().mean();
-    for (std::size_t n = 0; n < groups.size(); ++n) rows_of_group_[groups[n]].push_back(static_cast<int>(n));
-  }
-
-  MatrixD decisions(double alpha) const {
-    const MatrixD& scores = components_.scores();
-    const Eigen::VectorXd shrunk = (components_.eigenvalues().array() + alpha).inverse();
-    MatrixD fitted = scores * (shrunk.asDiagonal() * products_);
-    fitted.rowwise() += means_;
-    MatrixD left_out(targets_.rows(), targets_.cols());
-    for (const auto& [group, rows] : rows_of_group_) {
-      const MatrixD own = scores(rows, Eigen::all);
-      // I − H of these rows, H = 1/N + P (Λ + α)⁻¹ Pᵀ.
-      Eigen::MatrixXd rest = -(own * shrunk.asDiagonal() * own.transpose());
-      rest.array() -= 1 / static_cast<double>(scores.rows());
-      rest.diagonal().array() += 1;
-      const MatrixD errors = targets_(rows, Eigen::all) - fitted(rows, Eigen::all);
-      const MatrixD deleted = rest.ldlt().solve(errors);
-      left_out(rows, Eigen::all) = targets_(rows, Eigen::all) - deleted;
-    }
-    return left_out;
-  }
-
- private:
-  const PrincipalComponents& components_;
-  const MatrixD& targets_;
-  MatrixD products_;
-  Eigen::RowVectorXd means_;
-  std::map<int, std::vector<int>> rows_of_group_;
-};
-
-StrengthChoice choose_alpha(const PrincipalComponents& components, const MatrixD& targets, std::span<const int> labels,
-                            std::span<const int> groups, const RidgeOptions& options) {
-  StrengthChoice choice;
-  if (options.alphas.size() == 1 || groups.empty()) {
-    choice.value = options.alphas.size() == 1 ? options.alphas.front() : options.fallback_alpha;
-    return choice;
-  }
-  const LeftOut left_out(components, targets, groups);
-  std::vector<double> loss;
-  for (const double alpha : options.alphas) {
-    check_cancelled();
-    const MatrixD decisions = left_out.decisions(alpha);
-    choice.accuracy.push_back(balanced_accuracy_of(decisions, labels));
-    loss.push_back((decisions - targets).squaredNorm());
-  }
-  choice.tried = options.alphas;
-  choice.by_inner_folds = true;
-  choice.value = options.alphas[best_strength(choice.accuracy, loss)];
-  return choice;
-}
-
 }  // namespace
 
 void RidgeOptions::validate() const {
@@ -87,22 +27,133 @@ void RidgeOptions::validate() const {
   throw UsageError("ridge needs at least one alpha, and all of them positive");
 }
 
-RidgeFit fit_ridge(const MatrixF& rows, std::span<const int> labels, int classes, std::span<const int> groups,
-                   const RidgeOptions& options) {
-  options.validate();
-  check_classes(rows, labels, classes);
-  if (!groups.empty() && groups.size() != labels.size()) {
-    throw ShapeError(fmt::format("found groups of {} rows, expected {}", groups.size(), labels.size()));
+RidgeSystem::RidgeSystem(const MatrixF& rows, std::span<const int> groups, const RidgeOptions& options)
+    : options_(options), components_((options.validate(), rows)) {
+  if (!groups.empty() && static_cast<std::int64_t>(groups.size()) != rows.rows()) {
+    throw ShapeError(fmt::format("found groups of {} rows, expected {}", groups.size(), rows.rows()));
   }
-  const PrincipalComponents components(rows);
+  if (options_.alphas.size() == 1) return;
+  std::map<int, std::vector<int>> rows_of_group;
+  for (std::size_t n = 0; n < groups.size(); ++n) rows_of_group[groups[n]].push_back(static_cast<int>(n));
+  for (auto& [group, members] : rows_of_group) {
+    check_cancelled();
+    deletions_.push_back(deletion_of(std::move(members)));
+  }
+}
+
+Eigen::VectorXd RidgeSystem::shrinkage(double alpha) const {
+  return (components_.eigenvalues().array() + alpha).inverse();
+}
+
+/// Rows Q of which H_GG = Q Qᵀ: H = 1/N + P (Λ + α)⁻¹ Pᵀ.
+MatrixD RidgeSystem::with_intercept(const std::vector<int>& rows, const Eigen::VectorXd& shrunk) const {
+  const MatrixD& scores = components_.scores();
+  MatrixD own(static_cast<std::int64_t>(rows.size()), scores.cols() + 1);
+  own.leftCols(scores.cols()) = scores(rows, Eigen::all) * shrunk.cwiseSqrt().asDiagonal();
+  own.col(scores.cols()).setConstant(1 / std::sqrt(static_cast<double>(scores.rows())));
+  return own;
+}
+
+RidgeSystem::Deletion RidgeSystem::deletion_of(std::vector<int> rows) const {
+  Deletion deletion{std::move(rows), true, {}};
+  deletion.by_rows = static_cast<std::int64_t>(deletion.rows.size()) <= components_.scores().cols() + 1;
+  for (const double alpha : options_.alphas) {
+    const MatrixD own = with_intercept(deletion.rows, shrinkage(alpha));
+    const std::int64_t side = deletion.by_rows ? own.rows() : own.cols();
+    Eigen::MatrixXd rest = Eigen::MatrixXd::Identity(side, side);
+    if (deletion.by_rows) {
+      rest.selfadjointView<Eigen::Lower>().rankUpdate(own, -1);
+    } else {
+      rest.selfadjointView<Eigen::Lower>().rankUpdate(own.transpose(), -1);
+    }
+    deletion.of_alpha.emplace_back(rest);
+  }
+  return deletion;
+}
+
+MatrixD RidgeSystem::left_out_decisions(const MatrixD& targets, std::size_t alpha) const {
+  const MatrixD& scores = components_.scores();
+  const Eigen::VectorXd shrunk = shrinkage(options_.alphas[alpha]);
+  const MatrixD products = scores.transpose() * targets;  // scores are centred, so targets need not be
+  MatrixD errors = targets - scores * (shrunk.asDiagonal() * products);
+  errors.rowwise() -= targets.colwise().mean().eval();
+  MatrixD decisions(targets.rows(), targets.cols());
+  for (const Deletion& deletion : deletions_) {
+    MatrixD deleted = errors(deletion.rows, Eigen::all);
+    if (deletion.by_rows) {
+      deleted = deletion.of_alpha[alpha].solve(deleted).eval();
+    } else {
+      const MatrixD own = with_intercept(deletion.rows, shrunk);
+      const MatrixD correction = deletion.of_alpha[alpha].solve(own.transpose() * deleted);
+      deleted += own * correction;  // Woodbury
+    }
+    decisions(deletion.rows, Eigen::all) = targets(deletion.rows, Eigen::all) - deleted;
+  }
+  return decisions;
+}
+
+StrengthChoice RidgeSystem::choose_alpha(const MatrixD& targets, std::span<const int> labels) const {
+  StrengthChoice choice;
+  if (deletions_.empty()) {
+    choice.value = options_.alphas.size() == 1 ? options_.alphas.front() : options_.fallback_alpha;
+    return choice;
+  }
+  std::vector<double> loss;
+  for (std::size_t alpha = 0; alpha < options_.alphas.size(); ++alpha) {
+    check_cancelled();
+    const MatrixD decisions = left_out_decisions(targets, alpha);
+    choice.accuracy.push_back(balanced_accuracy_of(decisions, labels));
+    loss.push_back((decisions - targets).squaredNorm());
+  }
+  choice.tried = options_.alphas;
+  choice.by_inner_folds = true;
+  choice.value = options_.alphas[best_strength(choice.accuracy, loss)];
+  return choice;
+}
+
+RidgeFit RidgeSystem::fit(std::span<const int> labels, int classes) const {
+  check_classes(components_.scores().rows(), labels, classes);
   const MatrixD targets = targets_of(labels, classes);
   RidgeFit fit;
-  fit.alpha = choose_alpha(components, targets, labels, groups, options);
-  const Eigen::VectorXd shrunk = (components.eigenvalues().array() + fit.alpha.value).inverse();
-  const MatrixD products = components.scores().transpose() * targets;  // scores are centred, so targets need not be
-  fit.map.weights = components.to_features(shrunk.asDiagonal() * products).transpose();
-  fit.map.intercepts = targets.colwise().mean().transpose() - fit.map.weights * components.mean();
+  fit.alpha = choose_alpha(targets, labels);
+  const MatrixD products = components_.scores().transpose() * targets;
+  fit.map.weights = components_.to_features(shrinkage(fit.alpha.value).asDiagonal() * products).transpose();
+  fit.map.intercepts = targets.colwise().mean().transpose() - fit.map.weights * components_.mean();
   return fit;
+}
+
+std::int64_t RidgeSystem::bytes() const {
+  std::int64_t numbers = components_.numbers();
+  for (const Deletion& deletion : deletions_) {
+    for (const auto& factor : deletion.of_alpha) numbers += factor.rows() * factor.rows();
+  }
+  return numbers * static_cast<std::int64_t>(sizeof(double));
+}
+
+RidgeFit fit_ridge(const MatrixF& rows, std::span<const int> labels, int classes, std::span<const int> groups,
+                   const RidgeOptions& options) {
+  check_classes(rows.rows(), labels, classes);
+  return RidgeSystem(rows, groups, options).fit(labels, classes);
+}
+
+std::shared_ptr<const RidgeSystem> RidgeCache::system(const MatrixF& rows, std::span<const int> groups,
+                                                      const RidgeOptions& options) {
+  Hasher hasher;
+  hasher.add(fmt::format("{} {} ", rows.rows(), rows.cols()));
+  hasher.add(std::as_bytes(groups));
+  hasher.add(std::as_bytes(std::span(rows.data(), static_cast<std::size_t>(rows.size()))));
+  const std::string key = hasher.digest();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = systems_.find(key);
+    if (found != systems_.end()) return found->second;
+  }
+  auto made = std::make_shared<const RidgeSystem>(rows, groups, options);
+  const std::lock_guard lock(mutex_);
+  if (bytes_ + made->bytes() > most_bytes_) return made;
+  const auto [kept, is_new] = systems_.emplace(key, made);
+  if (is_new) bytes_ += made->bytes();
+  return kept->second;
 }
 
 }  // namespace noema

@@ -1,10 +1,16 @@
 // learn/ridge: ridge classification, one target for each class, with its strength chosen within the training data.
 #pragma once
 
+#include <Eigen/Cholesky>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "noema/learn/linear_map.h"
+#include "noema/learn/principal_components.h"
 
 namespace noema {
 
@@ -24,13 +30,58 @@ struct RidgeFit {
   StrengthChoice alpha;
 };
 
-/// Fits a ridge regression of +1 for the class and −1 for the others on each class, with unpenalised intercepts.
-///
-/// The alpha is that of the largest balanced accuracy when each group of rows is left out in turn; exact, by the
-/// deletion formula e₋G = (I − H_GG)⁻¹ e_G of linear smoothers, without refitting. `groups` empty: the fallback.
-/// Cost: as `PrincipalComponents`, and N·R·(largest group) for each alpha.
-/// @throws as `check_classes`; UsageError; ShapeError unless groups is empty or has an entry for each row.
+/// All of a ridge classification that does not depend on labels, so that other labels of the same rows cost little.
+class RidgeSystem {
+ public:
+  /// `groups` has an entry for each row, or is empty. Cost: as `PrincipalComponents`, and for each alpha and group of G
+  /// rows G·R·min(G, R). @throws ShapeError; UsageError
+  RidgeSystem(const MatrixF& rows, std::span<const int> groups, const RidgeOptions& options);
+
+  /// Ridge regression of +1 for the class and −1 for the others on each class, with unpenalised intercepts.
+  ///
+  /// The alpha is that of the largest balanced accuracy when each group of rows is left out in turn; exact, by the
+  /// deletion formula e₋G = (I − H_GG)⁻¹ e_G of linear smoothers, without refitting. Without groups: the fallback.
+  /// Cost: N·R·K for each alpha. Thread-safe. @throws as `check_classes`; Cancelled
+  RidgeFit fit(std::span<const int> labels, int classes) const;
+
+  std::int64_t bytes() const;
+
+ private:
+  /// (I − H_GG)⁻¹ of one group, in whichever of the spaces of rows and of scores is smaller.
+  struct Deletion {
+    std::vector<int> rows;
+    bool by_rows = true;
+    std::vector<Eigen::LDLT<Eigen::MatrixXd>> of_alpha;
+  };
+  Deletion deletion_of(std::vector<int> rows) const;
+  MatrixD left_out_decisions(const MatrixD& targets, std::size_t alpha) const;
+  StrengthChoice choose_alpha(const MatrixD& targets, std::span<const int> labels) const;
+  Eigen::VectorXd shrinkage(double alpha) const;
+  MatrixD with_intercept(const std::vector<int>& rows, const Eigen::VectorXd& shrunk) const;
+
+  RidgeOptions options_;
+  PrincipalComponents components_;
+  std::vector<Deletion> deletions_;
+};
+
+/// One `RidgeSystem`, fitted once. @throws as there
 RidgeFit fit_ridge(const MatrixF& rows, std::span<const int> labels, int classes, std::span<const int> groups,
                    const RidgeOptions& options = {});
+
+/// Keeps the systems of rows that come again with other labels, as in permutation tests. Thread-safe.
+class RidgeCache {
+ public:
+  explicit RidgeCache(std::int64_t most_bytes = std::int64_t{512} << 20) : most_bytes_(most_bytes) {}
+  /// The system of these very values; made, and kept if there is room, where it is not known. All calls must have the
+  /// same options.
+  std::shared_ptr<const RidgeSystem> system(const MatrixF& rows, std::span<const int> groups,
+                                            const RidgeOptions& options);
+
+ private:
+  std::int64_t most_bytes_;
+  std::int64_t bytes_ = 0;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const RidgeSystem>> systems_;
+};
 
 }  // namespace noema

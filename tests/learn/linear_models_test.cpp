@@ -92,6 +92,53 @@ TEST(Ridge, ChoosesAlphaAsRefittingWithoutEachGroupWould) {
   EXPECT_EQ(fit.alpha.value, options.alphas[best_strength(fit.alpha.accuracy, loss)]);
 }
 
+TEST(Ridge, LeavesLargeGroupsOutInTheSpaceOfScores) {
+  // Three features and groups of twelve: the other form of the same deletion.
+  const WaveData data(36, 3, 3);
+  std::vector<int> groups;
+  for (int n = 0; n < 36; ++n) groups.push_back(n / 12);
+  RidgeOptions options;
+  options.alphas = {0.1, 5};
+  const RidgeFit fit = fit_ridge(data.rows, data.labels, 3, groups, options);
+  for (std::size_t a = 0; a < 2; ++a) {
+    MatrixD decisions(36, 3);
+    for (int group = 0; group < 3; ++group) {
+      const MatrixF test = data.rows.middleRows(12 * group, 12);
+      std::vector<int> train, labels;
+      for (int n = 0; n < 36; ++n) {
+        if (n / 12 == group) continue;
+        train.push_back(n);
+        labels.push_back(n % 3);
+      }
+      const MatrixF train_rows = data.rows(train, Eigen::all);
+      decisions.middleRows(12 * group, 12) = ridge_directly(train_rows, labels, 3, options.alphas[a], test);
+    }
+    EXPECT_NEAR(fit.alpha.accuracy[a], balanced_accuracy_of(decisions, data.labels), 1e-12);
+  }
+}
+
+TEST(RidgeCache, GivesWhatAFreshFitGives) {
+  const WaveData data(36, 50, 3);
+  std::vector<int> groups, shifted;
+  for (int n = 0; n < 36; ++n) {
+    groups.push_back(n / 9);
+    shifted.push_back((n + 1) % 3);
+  }
+  for (const std::int64_t room : {std::int64_t{1} << 20, std::int64_t{10}}) {
+    RidgeCache cache(room);
+    const auto first = cache.system(data.rows, groups, {});
+    EXPECT_EQ(cache.system(data.rows, groups, {}) == first, room > 10);
+    for (const std::vector<int>& labels : {data.labels, shifted}) {
+      EXPECT_EQ(cache.system(data.rows, groups, {})->fit(labels, 3).map.weights,
+                fit_ridge(data.rows, labels, 3, groups).map.weights);
+    }
+    MatrixF other = data.rows;
+    other(3, 4) += 1;
+    EXPECT_NE(cache.system(other, groups, {}), first);
+    EXPECT_NE(cache.system(data.rows, {}, {}), first);
+  }
+}
+
 TEST(Ridge, FallsBackWithoutGroupsAndRefusesBadInput) {
   const WaveData data(30, 5, 3);
   EXPECT_EQ(fit_ridge(data.rows, data.labels, 3, {}).alpha.value, RidgeOptions().fallback_alpha);
