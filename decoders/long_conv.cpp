@@ -1,0 +1,203 @@
+#include "noema/decoders/long_conv.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/avg_pool1d.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/fft_irfft.h>
+#include <ATen/ops/fft_rfft.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/glu.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/pow.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "noema/core/error.h"
+
+namespace noema {
+namespace {
+
+/// The next length with prime factors 2, 3 and 5 alone.
+std::int64_t fast_length(std::int64_t least) {
+  for (std::int64_t n = least;; ++n) {
+    std::int64_t rest = n;
+    for (const std::int64_t factor : {2, 3, 5}) {
+      while (rest % factor == 0) rest /= factor;
+    }
+    if (rest == 1) return n;
+  }
+}
+
+/// A kernel as its two sides: lags 0, 1, … and lags −1, −2, …; `past` may be undefined.
+struct Sides {
+  at::Tensor past;    // (C, L)
+  at::Tensor future;  // (C, L)
+};
+
+Sides sides_of(const at::Tensor& kernel, LagConvention convention) {
+  switch (convention) {
+    case LagConvention::causal:
+      return {kernel, {}};
+    case LagConvention::bidirectional:
+      return {kernel.select(0, 0), kernel.select(0, 1)};
+    case LagConvention::ring: {
+      const std::int64_t taps = kernel.size(1) / 2;
+      return {kernel.narrow(1, 0, taps), kernel.narrow(1, taps, taps).flip(1)};
+    }
+  }
+  throw UsageError("unknown lag convention");
+}
+
+at::Tensor join(const Sides& sides, LagConvention convention) {
+  switch (convention) {
+    case LagConvention::causal:
+      return sides.past;
+    case LagConvention::bidirectional:
+      return at::cat({sides.past.unsqueeze(0), sides.future.unsqueeze(0)}, 0);
+    case LagConvention::ring:
+      return at::cat({sides.past, sides.future.flip(1)}, 1);
+  }
+  throw UsageError("unknown lag convention");
+}
+
+void check_shapes(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention) {
+  const bool two = convention == LagConvention::bidirectional;
+  const bool fits = u.dim() == 3 && u.size(1) > 0 && kernel.dim() == (two ? 3 : 2) && (!two || kernel.size(0) == 2) &&
+                    kernel.size(-2) == u.size(2) && kernel.size(-1) > 0 &&
+                    (convention != LagConvention::ring || kernel.size(1) % 2 == 0);
+  if (fits) return;
+  throw ShapeError(fmt::format(
+      "found a series of shape [{}] and a kernel of shape [{}], expected (batch, time, channels) and {}",
+      fmt::join(u.sizes(), ", "), fmt::join(kernel.sizes(), ", "),
+      two ? "(2, channels, taps)"
+          : (convention == LagConvention::ring ? "(channels, an even number of taps)" : "(channels, taps)")));
+}
+
+/// The mean over `width` taps along the last axis.
+at::Tensor moving_mean(const at::Tensor& kernel, std::int64_t width, bool count_padding) {
+  return at::avg_pool1d(kernel, {width}, {1}, {width / 2}, /*ceil_mode=*/false, count_padding);
+}
+
+at::Tensor starting_kernel(const LongConvOptions& options, at::Generator& generator) {
+  const std::int64_t channels = options.channels;
+  const std::int64_t taps = options.taps;
+  const auto side = [&](double first_lag) {
+    const at::Tensor noise = at::empty({channels, taps}).normal_(0, 1, generator);
+    const at::Tensor lags = at::arange(taps, at::TensorOptions(at::kFloat)).add(first_lag).unsqueeze(0);  // (1, L)
+    if (options.start == KernelStart::random) return noise * 0.002;
+    if (options.start == KernelStart::decay) return noise * 0.02 + (lags * -0.5).exp() * 0.3;
+    const at::Tensor channel = at::arange(channels, at::TensorOptions(at::kFloat)).unsqueeze(1);  // (C, 1)
+    const double half = std::max<double>(1, std::floor(static_cast<double>(channels) / 2));
+    const at::Tensor rates = at::pow(half, channel / static_cast<double>(channels));
+    return noise * 0.02 * (lags / static_cast<double>(taps) * rates).neg().exp();
+  };
+  Sides sides{side(0), {}};
+  if (options.convention != LagConvention::causal) sides.future = side(1);
+  return join(sides, options.convention);
+}
+
+void require(bool good, const char* name, double found, const char* expected) {
+  if (!good) throw UsageError(fmt::format("long convolution option {} is {}, expected {}", name, found, expected));
+}
+
+}  // namespace
+
+at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention) {
+  check_shapes(u, kernel, convention);
+  const std::int64_t volumes = u.size(1);
+  const Sides sides = sides_of(kernel, convention);
+  const std::int64_t past = std::min(volumes, sides.past.size(1));
+  const std::int64_t future = sides.future.defined() ? std::min(volumes - 1, sides.future.size(1)) : 0;
+  // Long enough that what wraps around falls outside of the volumes that are kept.
+  const std::int64_t length = fast_length(volumes + std::max(past - 1, future));
+
+  at::Tensor circular = sides.past.narrow(1, 0, past);
+  if (future > 0) {
+    // Lag −1 stands last on the circle. Both sides fit: past + future ≤ 2T − 1, and the gap between them may be empty.
+    const std::int64_t circle = std::max(length, fast_length(past + future));
+    circular = at::constant_pad_nd(circular, {0, circle - past - future});
+    circular = at::cat({circular, sides.future.narrow(1, 0, future).flip(1)}, 1);
+  }
+  const std::int64_t circle = std::max(length, circular.size(1));
+  const at::Tensor spectrum = at::fft_rfft(u, circle, 1) * at::fft_rfft(circular.t(), circle, 0);  // (B, circle/2+1, C)
+  return at::fft_irfft(spectrum, circle, 1).narrow(1, 0, volumes);
+}
+
+at::Tensor squash(const at::Tensor& kernel, double threshold) {
+  return kernel.sign() * (kernel.abs() - threshold).clamp_min(0);
+}
+
+at::Tensor smooth(const at::Tensor& kernel, LagConvention convention, std::int64_t width, bool published) {
+  if (width == 1) return kernel;
+  if (published || convention == LagConvention::causal) return moving_mean(kernel, width, published);
+  const Sides sides = sides_of(kernel, convention);
+  const std::int64_t taps = sides.past.size(1);
+  const at::Tensor by_lag = moving_mean(at::cat({sides.future.flip(1), sides.past}, 1), width, false);
+  return join({by_lag.narrow(1, taps, taps), by_lag.narrow(1, 0, taps).flip(1)}, convention);
+}
+
+void LongConvOptions::validate() const {
+  require(channels >= 1, "channels", static_cast<double>(channels), "at least 1");
+  require(taps >= 1, "taps", static_cast<double>(taps), "at least 1");
+  require(squash_threshold >= 0, "squash_threshold", squash_threshold, "a number from 0 on");
+  require(smooth_width >= 1 && smooth_width % 2 == 1, "smooth_width", static_cast<double>(smooth_width),
+          "an odd number");
+  require(kernel_dropout >= 0 && kernel_dropout < 1, "kernel_dropout", kernel_dropout, "a number from 0 to below 1");
+  require(dropout >= 0 && dropout < 1, "dropout", dropout, "a number from 0 to below 1");
+}
+
+std::int64_t Mixer::parameter_count() const {
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : parameters()) count += parameter.numel();
+  return count;
+}
+
+LongConv::LongConv(const LongConvOptions& options, at::Generator& generator)
+    : options_((options.validate(), options)),
+      kernel_(register_parameter("kernel", starting_kernel(options, generator))),
+      skip_(register_parameter("skip", at::ones({options.channels}))),
+      norm_(register_module("norm", std::make_shared<LayerNorm>(options.channels))),
+      output_(register_module("output", std::make_shared<Linear>(options.channels, 2 * options.channels, generator))) {}
+
+at::Tensor LongConv::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
+  const at::Tensor v = norm_->forward(x) * mask;
+  const at::Tensor taps = noema::dropout(kernel(), options_.kernel_dropout, draws);
+  const at::Tensor mixed = long_convolution(v, taps, options_.convention) + skip_ * v;
+  const at::Tensor active = noema::dropout(at::gelu(mixed), options_.dropout, draws);
+  return x + at::glu(output_->forward(active), -1);
+}
+
+std::int64_t LongConv::flops(std::int64_t volumes) const {
+  const std::int64_t channels = options_.channels;
+  const std::int64_t reach = std::min(volumes, options_.taps);
+  const auto length = static_cast<double>(fast_length(volumes + reach - 1));
+  const double transform = 2.5 * length * std::log2(length);                  // of one real series
+  const double convolution = 3 * transform + 6 * (length / 2 + 1);            // series, kernel, and back
+  const auto pointwise = static_cast<double>(volumes * (4 * channels + 30));  // linear, norm, GELU, GLU, a channel
+  return static_cast<std::int64_t>(static_cast<double>(channels) * (convolution + pointwise));
+}
+
+std::int64_t LongConv::state_bytes() const {
+  const bool causal = options_.convention == LagConvention::causal;
+  const std::int64_t kept = causal ? options_.taps - 1 : 2 * options_.taps - 1;
+  return kept * options_.channels * static_cast<std::int64_t>(kernel_.element_size());
+}
+
+at::Tensor LongConv::kernel() const {
+  const at::Tensor smoothed =
+      noema::smooth(kernel_, options_.convention, options_.smooth_width, options_.published_smoothing);
+  return options_.squash_threshold > 0 ? squash(smoothed, options_.squash_threshold) : smoothed;
+}
+
+double LongConv::alive_fraction() const {
+  const at::NoGradGuard no_gradients;
+  return kernel().ne(0).to(at::kDouble).mean().item<double>();
+}
+
+}  // namespace noema

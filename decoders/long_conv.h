@@ -1,0 +1,85 @@
+// decoders/long_conv: convolution in time with kernels as long as the window (Fu et al. 2023, arXiv 2302.06646).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "noema/decoders/mixer.h"
+
+namespace noema {
+
+/// Which past and future a kernel of L taps a side reaches, and where each lag stands in it.
+enum class LagConvention {
+  causal,         ///< (C, L): tap i is lag i
+  bidirectional,  ///< (2, C, L): tap i of the first is lag i, of the second lag −1 − i; lag 0 occurs once
+  ring,           ///< (C, 2L): tap i is lag i below L, and lag i − 2L from L on
+};
+
+/// y[b, t, c] = Σ over lags of kernel[c, lag] · u[b, t − lag, c], by FFT; outside the window u is zero (nothing wraps).
+///
+/// @param u      (B, T, C) float32 or float64.
+/// @param kernel of u's dtype, shaped as the convention says, with any L ≥ 1: lags that T volumes cannot have are not
+///               used.
+/// @return       (B, T, C). Gradient: exact in both. Cost O(B·C·T log T).
+/// @throws ShapeError
+at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention);
+
+/// sign(k) · max(|k| − threshold, 0): taps below the threshold are exactly zero and get no gradient.
+at::Tensor squash(const at::Tensor& kernel, double threshold);
+
+/// The mean of `width` (odd) neighbouring taps, in the order of lags; at the ends the mean of those that exist. With
+/// `published`, missing ones count as zeros and each half of a two-sided kernel is smoothed by itself, which weakens
+/// lag 0, as in the authors' code.
+at::Tensor smooth(const at::Tensor& kernel, LagConvention convention, std::int64_t width, bool published = false);
+
+/// How kernels begin.
+enum class KernelStart {
+  decay,       ///< 0.3·exp(−|lag| / 2) + N(0, 0.02²)
+  random,      ///< N(0, 0.002²), as published
+  double_exp,  ///< N(0, 0.02²)·exp(−(lag / L)·⌊C / 2⌋^(c / C)), as published
+};
+
+struct LongConvOptions {
+  /// C.
+  std::int64_t channels = 32;
+  /// L: taps to each side.
+  std::int64_t taps = 9;
+  LagConvention convention = LagConvention::causal;
+  KernelStart start = KernelStart::decay;
+  double squash_threshold = 0.001;
+  /// Odd; 1: not smoothed.
+  std::int64_t smooth_width = 1;
+  bool published_smoothing = false;
+  double kernel_dropout = 0.2;
+  double dropout = 0.2;
+
+  /// @throws UsageError for values out of range.
+  void validate() const;
+};
+
+/// x + GLU(W·dropout(GELU(conv(v) + D∘v)) + b) with v = LayerNorm(x); the kernel is smoothed, squashed, then dropped
+/// out tap by tap.
+class LongConv : public Mixer {
+ public:
+  LongConv(const LongConvOptions& options, at::Generator& generator);
+
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const override;
+  std::int64_t flops(std::int64_t volumes) const override;
+  /// Causal: the last L − 1 volumes of all channels. Otherwise the future is needed: the 2L − 1 volumes of the reach.
+  std::int64_t state_bytes() const override;
+
+  /// The kernel that is applied without dropout.
+  at::Tensor kernel() const;
+  /// The part of the taps that are not zero after smoothing and squashing.
+  double alive_fraction() const;
+
+ private:
+  LongConvOptions options_;
+  at::Tensor kernel_;
+  at::Tensor skip_;  // (C): D
+  std::shared_ptr<LayerNorm> norm_;
+  std::shared_ptr<Linear> output_;
+};
+
+}  // namespace noema

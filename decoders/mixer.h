@@ -1,0 +1,30 @@
+// decoders/mixer: what mixes the volumes of a window, the part that network kinds exchange.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <cstdint>
+
+#include "noema/decoders/layers.h"
+
+namespace noema {
+
+/// A block from series to series of the same shape.
+class Mixer : public torch::nn::Module {
+ public:
+  /// @param x    (B, T, C), time in the middle.
+  /// @param mask (B, T, 1) of x's dtype: 1 for a volume, 0 where padded. What `x` holds where padded has no influence
+  /// on
+  ///             volumes, and the result there has no meaning.
+  /// @return     (B, T, C). Gradient: exact in `x` and all parameters.
+  virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const = 0;
+
+  std::int64_t parameter_count() const;
+  /// Floating-point operations of a forward pass over one window of `volumes`.
+  virtual std::int64_t flops(std::int64_t volumes) const = 0;
+  /// Bytes that must be kept to go on with the next volume of one window.
+  virtual std::int64_t state_bytes() const = 0;
+};
+
+}  // namespace noema

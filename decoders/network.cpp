@@ -1,0 +1,14 @@
+#include "noema/decoders/network.h"
+
+namespace noema {
+
+std::vector<TrainedParameter> Network::trained_parameters() const {
+  std::vector<TrainedParameter> list;
+  for (const auto& item : named_parameters()) {
+    const bool kernel = item.key().ends_with("kernel");
+    list.push_back({item.key(), item.value(), 1, item.value().dim() > 1 && !kernel});
+  }
+  return list;
+}
+
+}  // namespace noema

@@ -1,0 +1,175 @@
+#include "noema/decoders/network_classifier.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/decoders/classification_task.h"
+#include "noema/decoders/voxel_box.h"
+#include "noema/learn/tensors.h"
+#include "noema/learn/torch_settings.h"
+
+namespace noema {
+namespace {
+
+constexpr std::int64_t kPredictionBytes = 64 << 20;  // of the windows of one batch
+
+void check_classes(const SampleSet& set) {
+  std::vector<int> counts(static_cast<std::size_t>(set.classes), 0);
+  for (const int label : set.labels()) {
+    if (label < 0 || label >= set.classes) {
+      throw DataError(fmt::format("a sample has label {}, expected 0 to {}", label, set.classes - 1));
+    }
+    ++counts[static_cast<std::size_t>(label)];
+  }
+  const auto missing = std::find(counts.begin(), counts.end(), 0);
+  if (set.classes < 2 || missing != counts.end()) {
+    throw DataError(fmt::format("class {} of {} has no training sample; leave the label out, or split otherwise",
+                                missing - counts.begin(), set.classes));
+  }
+}
+
+FeatureTransform fit_transform(const FeatureTransformOptions& options, const SampleSet& train) {
+  std::vector<int> sample_of_row;
+  const MatrixF rows = sample_volumes(train, &sample_of_row);
+  const std::vector<int> labels_of_samples = train.labels();
+  std::vector<int> labels;
+  for (const int sample : sample_of_row) labels.push_back(labels_of_samples[static_cast<std::size_t>(sample)]);
+  return FeatureTransform::fit(options, rows, labels, train.classes);
+}
+
+at::Tensor column(const Eigen::VectorXf& values, at::Device device) {
+  return tensor_of(MatrixF(values.transpose())).view({-1}).to(device);
+}
+
+}  // namespace
+
+void NetworkOptions::validate() const {
+  training.validate();
+  if (transform) transform->validate();
+  if (!(label_smoothing >= 0 && label_smoothing < 1)) {
+    throw UsageError(fmt::format("label smoothing is {}, expected a number from 0 to below 1", label_smoothing));
+  }
+  if (!(shortest_crop > 0 && shortest_crop <= 1)) {
+    throw UsageError(fmt::format("the shortest crop is {}, expected a number above 0 and up to 1", shortest_crop));
+  }
+}
+
+NetworkClassifier::NetworkClassifier(NetworkOptions options) : options_(std::move(options)) { options_.validate(); }
+
+const Network& NetworkClassifier::network() const {
+  if (!network_) throw UsageError("the model was not fitted yet; fit it, or load a fitted one");
+  return *network_;
+}
+
+void NetworkClassifier::fit(const SampleSet& set) {
+  features_ = set.features();
+  SampleSet train = set, held_in{set.runs, {}, set.classes};
+  if (options_.validation) {
+    const auto [training, validation] = hold_in(set, options_.training.seed);
+    train = subset(set, training);
+    held_in = subset(set, validation);
+  }
+  check_classes(train);
+  const at::Device device = torch_device();
+  shape_ = {};
+  shape_.classes = set.classes;
+  for (const Sample& sample : train.samples) {
+    shape_.volumes = std::max(shape_.volumes, static_cast<std::int64_t>(sample.volumes.size()));
+  }
+  const auto& space = set.runs->front().series.features;
+  std::optional<FeatureTransform> fitted;
+  if (is_volume_network()) {
+    if (!space) throw DataError("a volume network needs the positions of the features, and the series have none");
+    shape_.box = box_around(*space);
+    shape_.features = features_;
+  } else {
+    const FeatureKind kind = space ? space->kind : FeatureKind::parcels;
+    fitted = fit_transform(options_.transform.value_or(default_transform(kind)), train);
+    shape_.features = fitted->outputs();
+  }
+  set_transform(std::move(fitted), device);
+
+  RandomStream stream(options_.training.seed, "initial parameters");
+  at::Generator generator = make_generator(at::kCPU, stream);
+  network_ = make_network(shape_, generator);
+  network_->to(device);
+  const VolumeSource training_source(train, transform_, is_volume_network());
+  const VolumeSource held_in_source(held_in, transform_, false);
+  ClassificationTask task(*network_, options_, training_source, held_in_source,
+                          fmt::format("{}|{}|{}|{}|{}", kind(), settings(), options_.label_smoothing,
+                                      options_.shortest_crop, fingerprint_of(train)));
+  history_ = noema::train(task, options_.training);
+}
+
+at::Tensor NetworkClassifier::transform(const at::Tensor& windows) const {
+  if (!transform_) return windows;
+  const auto& t = transform_tensors_;
+  const at::Tensor kept = t.selected.defined() ? windows.index_select(-1, t.selected) : windows;
+  const at::Tensor standard = (kept - t.mean) * t.scale;
+  return t.basis.defined() ? at::matmul(at::matmul(standard, t.basis) * t.gains, t.basis.t()) : standard;
+}
+
+void NetworkClassifier::set_transform(std::optional<FeatureTransform> fitted, at::Device device) {
+  transform_ = std::move(fitted);
+  transform_tensors_ = {};
+  if (!transform_) return;
+  if (transform_->outputs() < transform_->features()) {
+    const std::vector<std::int64_t> selected(transform_->selected().begin(), transform_->selected().end());
+    transform_tensors_.selected = tensor_of(TensorData::from_ints({transform_->outputs()}, selected)).to(device);
+  }
+  transform_tensors_.mean = column(transform_->mean(), device);
+  transform_tensors_.scale = column(transform_->scale(), device);
+  if (!transform_->whitens()) return;
+  transform_tensors_.basis = tensor_of(transform_->basis()).to(device);
+  transform_tensors_.gains = column(transform_->gains(), device);
+}
+
+at::Tensor NetworkClassifier::logits(const at::Tensor& windows, const at::Tensor& weights) const {
+  const Network& fitted = network();
+  if (windows.dim() != 3 || windows.size(2) != features_ || weights.sizes() != windows.sizes().slice(0, 2)) {
+    throw ShapeError(
+        fmt::format("found windows of shape [{}] with weights of shape [{}], expected (samples, volumes, {}) and "
+                    "(samples, volumes)",
+                    fmt::join(windows.sizes(), ", "), fmt::join(weights.sizes(), ", "), features_));
+  }
+  const at::Device device = fitted.parameters().front().device();
+  return fitted.forward(transform(windows.to(device)), weights.to(device), {}).to(windows.device());
+}
+
+ClassScores NetworkClassifier::predict(const SampleSet& samples) const {
+  const at::NoGradGuard no_gradients;
+  network();
+  if (samples.features() != features_) {
+    throw ShapeError(
+        fmt::format("the samples have {} features, the model was fitted on {}", samples.features(), features_));
+  }
+  std::vector<at::Tensor> parts;
+  for (std::int64_t begin = 0; begin < samples.size();) {
+    check_cancelled();
+    std::vector<int> members;
+    std::int64_t longest = 1;
+    for (std::int64_t n = begin; n < samples.size(); ++n) {
+      const auto volumes = static_cast<std::int64_t>(samples.samples[static_cast<std::size_t>(n)].volumes.size());
+      longest = std::max(longest, volumes);
+      const std::int64_t bytes = (n - begin + 1) * longest * features_ * static_cast<std::int64_t>(sizeof(float));
+      if (!members.empty() && bytes > kPredictionBytes) break;
+      members.push_back(static_cast<int>(n));
+    }
+    const Windows windows = make_windows(subset(samples, members));
+    parts.push_back(logits(windows.values, windows.weights));
+    begin += static_cast<std::int64_t>(members.size());
+  }
+  if (parts.empty()) return {MatrixD(0, shape_.classes), MatrixD(0, shape_.classes)};
+  const at::Tensor decisions = at::cat(parts, 0).to(at::kDouble);
+  return {to_matrix(decisions), to_matrix(at::softmax(decisions, 1))};
+}
+
+}  // namespace noema

@@ -1,0 +1,85 @@
+#include "noema/decoders/registry.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "noema/core/error.h"
+#include "noema/decoders/cnn3d.h"
+#include "noema/decoders/long_conv_classifier.h"
+#include "noema/decoders/mlp.h"
+#include "noema/learn/connectivity_classifier.h"
+#include "noema/learn/linear_classifier.h"
+#include "noema/learn/majority.h"
+
+namespace noema {
+namespace {
+
+struct Entry {
+  ClassifierFactory make;
+  std::function<std::unique_ptr<Classifier>(const SafeTensors&)> load;
+};
+
+template <class Model, class Options>
+Entry network_entry() {
+  return {[](std::uint64_t seed) {
+            Options options;
+            options.network.training.seed = seed;
+            return std::make_unique<Model>(options);
+          },
+          Model::load};
+}
+
+Entry linear_entry(LinearKind kind) {
+  LinearClassifierOptions options;
+  options.kind = kind;
+  return {linear_factory(options), LinearClassifier::load};
+}
+
+const std::map<std::string, Entry>& entries() {
+  static const std::map<std::string, Entry> all = {
+      {"cnn3d", network_entry<Cnn3dClassifier, Cnn3dOptions>()},
+      {"fc-ridge",
+       {[](std::uint64_t) { return std::make_unique<ConnectivityClassifier>(); }, ConnectivityClassifier::load}},
+      {"logistic", linear_entry(LinearKind::logistic)},
+      {"long-conv", network_entry<LongConvClassifier, LongConvClassifierOptions>()},
+      {"majority", {[](std::uint64_t) { return std::make_unique<MajorityClassifier>(); }, MajorityClassifier::load}},
+      {"mlp", network_entry<MlpClassifier, MlpOptions>()},
+      {"ridge", linear_entry(LinearKind::ridge)}};
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> classifier_kinds() {
+  std::vector<std::string> kinds;
+  for (const auto& [kind, entry] : entries()) kinds.push_back(kind);
+  return kinds;
+}
+
+ClassifierFactory default_factory(const std::string& kind) {
+  const auto entry = entries().find(kind);
+  if (entry == entries().end()) {
+    throw UsageError(
+        fmt::format("there is no model '{}', expected one of {}", kind, fmt::join(classifier_kinds(), ", ")));
+  }
+  return entry->second.make;
+}
+
+std::unique_ptr<Classifier> open_classifier(const SafeTensors& content) {
+  const std::string& text = content.text("model");
+  const nlohmann::json model = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const std::string kind = model.is_object() && model.contains("kind") && model["kind"].is_string()
+                               ? model["kind"].get<std::string>()
+                               : std::string();
+  const auto entry = entries().find(kind);
+  if (entry == entries().end()) {
+    throw DataError(fmt::format("the file holds a model of kind '{}', expected one of {}", kind,
+                                fmt::join(classifier_kinds(), ", ")));
+  }
+  return entry->second.load(content);
+}
+
+}  // namespace noema
