@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -18,6 +17,9 @@ namespace noema {
 namespace {
 
 constexpr double kPercent = 100;
+/// In units of the noise: what rounding leaves of the mean of a standardised series lies far below, any image far
+/// above.
+constexpr double kSmallestMean = 1e-4;
 constexpr std::int64_t kGrain = 4096;  // voxels
 
 void check(const std::vector<RunData>& runs, const std::vector<ContrastRequest>& contrasts) {
@@ -96,7 +98,7 @@ std::int64_t scale_to_percent(GlmFit& fit, const Eigen::VectorXd& means) {
   std::int64_t without_mean = 0;
   for (Eigen::Index v = 0; v < fit.voxels(); ++v) {
     if (fit.dispersion[v] == 0) continue;
-    const bool has_mean = std::abs(means[v]) > std::numeric_limits<double>::epsilon();
+    const bool has_mean = std::abs(means[v]) > kSmallestMean * std::sqrt(fit.dispersion[v]);
     const double scale = has_mean ? kPercent / means[v] : 0;
     without_mean += has_mean ? 0 : 1;
     fit.coefficients.col(v) *= scale;

@@ -54,8 +54,9 @@ struct FirstLevelResult {
 ///
 /// Formulas may name the columns of any run. A run whose design lacks a column of a contrast, or cannot estimate it, is
 /// left out of that contrast with a warning. Percent are of the voxel's own mean whatever its size (nilearn takes means
-/// below 1 as 1); voxels with a mean of 0 have no percent and are left at 0, with a warning.
-/// Peak memory beyond the series: coefficients of one run, (P, V) doubles, and the maps of each contrast and run.
+/// below 1 as 1); voxels with a mean of 0 (below 1e-4 of their noise) have no percent and are left at 0, with a
+/// warning. Peak memory beyond the series: coefficients of one run, (P, V) doubles, and the maps of each contrast and
+/// run.
 /// @throws UsageError without runs or contrasts and for formulas that name no column of any run; ShapeError when runs
 ///   differ in voxels; DataError when no run can answer a contrast; and what `make_design` and `fit_glm` throw, with
 ///   the name of the run in front.

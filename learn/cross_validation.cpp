@@ -36,6 +36,10 @@ Predictions predictions_of(const ClassScores& said, const SampleSet& test, int f
     throw ShapeError(fmt::format("found decisions of {} × {}, expected {} samples × {} classes", said.decisions.rows(),
                                  said.decisions.cols(), test.size(), test.classes));
   }
+  if (said.decisions.hasNaN() || said.probabilities.hasNaN()) {
+    throw NumericalError(
+        "the model says 'not a number' of test samples: look for values in the test data that are not finite");
+  }
   Predictions predictions;
   predictions.classes = test.classes;
   predictions.truth = test.labels();

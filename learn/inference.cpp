@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -50,7 +52,15 @@ double quantile(const std::vector<double>& sorted, double probability) {
   return std::lerp(sorted[below], sorted[above], position - static_cast<double>(below));
 }
 
-/// The percentile interval of `statistic(groups drawn)`.
+/// The share of draws to cut at each end. Draws of few groups spread too little, by √((n−1)/n), and their tails are
+/// those of a normal instead of a t distribution: plain percentiles of 8 groups cover 88 % where 95 % are asked for.
+double cut_share(std::size_t groups, double level) {
+  const double n = static_cast<double>(groups);
+  const double t = boost::math::quantile(boost::math::students_t(n - 1), (1 + level) / 2);
+  return boost::math::cdf(boost::math::normal(), -std::sqrt(n / (n - 1)) * t);
+}
+
+/// The expanded percentile interval of `statistic(groups drawn)`.
 template <typename Statistic>
 Interval percentile_interval(std::size_t groups, const BootstrapOptions& options, const Statistic& statistic) {
   check_options(options);
@@ -66,7 +76,8 @@ Interval percentile_interval(std::size_t groups, const BootstrapOptions& options
     }
   });
   std::sort(values.begin(), values.end());
-  return {quantile(values, (1 - options.level) / 2), quantile(values, (1 + options.level) / 2)};
+  const double cut = cut_share(groups, options.level);
+  return {quantile(values, cut), quantile(values, 1 - cut)};
 }
 
 /// Scores of a union of groups are made from sums over the groups, without a look at the samples.
@@ -158,30 +169,20 @@ void shuffle_within(const Sets& sets, std::uint64_t seed, std::uint64_t index, s
   }
 }
 
-/// The label of each unit (run or subject) if all of its blocks share one, else nothing.
-std::map<std::string, int> constant_labels(const std::vector<std::string>& unit_of_block,
-                                           const std::vector<Block>& blocks) {
-  std::map<std::string, int> labels;
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const auto [found, is_new] = labels.emplace(unit_of_block[b], blocks[b].label);
-    if (!is_new && found->second != blocks[b].label) return {};
-  }
-  return labels;
-}
-
 /// Labels of all blocks after those of whole units were exchanged between the units of one set.
-std::vector<int> permute_units(const std::map<std::string, int>& label_of_unit,
-                               const std::vector<std::string>& unit_of_block,
-                               const std::vector<std::string>& set_of_block, std::uint64_t seed, std::uint64_t index) {
-  std::vector<int> labels;
+std::vector<int> permute_units(const std::vector<std::string>& unit_of_block,
+                               const std::vector<std::string>& set_of_block, const std::vector<Block>& blocks,
+                               std::uint64_t seed, std::uint64_t index) {
   std::map<std::string, int> number_of_unit;
-  for (const auto& [unit, label] : label_of_unit) {
-    number_of_unit[unit] = static_cast<int>(labels.size());
-    labels.push_back(label);
-  }
+  for (const std::string& unit : unit_of_block) number_of_unit.emplace(unit, 0);
+  int number = 0;
+  for (auto& [unit, index_of_unit] : number_of_unit) index_of_unit = number++;
+  std::vector<int> labels(number_of_unit.size());
   std::map<std::string, std::set<int>> units_of_set;
-  for (std::size_t b = 0; b < unit_of_block.size(); ++b) {
-    units_of_set[set_of_block[b]].insert(number_of_unit[unit_of_block[b]]);
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    const int unit = number_of_unit[unit_of_block[b]];
+    labels[static_cast<std::size_t>(unit)] = blocks[b].label;
+    units_of_set[set_of_block[b]].insert(unit);
   }
   Sets sets;
   for (const auto& [set, units] : units_of_set) sets[set].assign(units.begin(), units.end());
@@ -248,17 +249,14 @@ std::vector<int> permute_labels(const std::vector<LearningRun>& runs, const std:
     throw ShapeError(fmt::format("found {} numbers of exchangeable sets, expected one for each of {} blocks",
                                  exchangeable.size(), blocks.size()));
   }
-  std::vector<std::string> run_of_block, subject_of_block;
-  for (const Block& block : blocks) {
-    run_of_block.push_back(std::to_string(block.run));
-    subject_of_block.push_back(runs.at(static_cast<std::size_t>(block.run)).subject);
-  }
-  const std::vector<std::string> everything(blocks.size(), "");
-  if (const auto of_subject = constant_labels(subject_of_block, blocks); !of_subject.empty()) {
-    return permute_units(of_subject, subject_of_block, everything, seed, index);
-  }
-  if (const auto of_run = constant_labels(run_of_block, blocks); !of_run.empty()) {
-    return permute_units(of_run, run_of_block, subject_of_block, seed, index);
+  if (const std::string unit = unit_of_labels(runs, blocks); unit != "block") {
+    std::vector<std::string> units, sets;
+    for (const Block& block : blocks) {
+      const LearningRun& run = runs.at(static_cast<std::size_t>(block.run));
+      units.push_back(group_of_run(run, unit));
+      sets.push_back(unit == "subject" ? "" : run.subject);
+    }
+    return permute_units(units, sets, blocks, seed, index);
   }
   std::vector<int> labels;
   Sets sets;

@@ -42,6 +42,12 @@ Sides sides_of(const Split& split, const Fold& fold, const std::vector<Sample>& 
   return sides;
 }
 
+/// The same, with the samples made only where the folds hold samples.
+Sides sides_of(const Split& split, int fold, const std::function<SampledFold(int)>& samples_of) {
+  return sides_of(split, split.folds[static_cast<std::size_t>(fold)],
+                  split.leaks ? samples_of(fold).samples : std::vector<Sample>());
+}
+
 std::set<int> runs_of(const std::set<int>& members, const Blocks& blocks) {
   std::set<int> runs;
   for (int block : members) runs.insert(blocks.at(static_cast<std::size_t>(block)).run);
@@ -125,6 +131,31 @@ void check_groups(LeakageReport& report, const Split& split, const Runs& runs, c
         fmt::format("sites are on both sides of {} of {} folds: the figures hold for new subjects, not "
                     "for new sites",
                     shared, split.folds.size()));
+  }
+}
+
+const char* remedy_for_labels_of(const std::string& unit) {
+  if (unit == "subject") return "leave subjects out (split `subject`)";
+  if (unit == "session") return "leave sessions out (split `group` with the group `session`)";
+  return "leave runs out (split `run`)";
+}
+
+void check_unit_of_labels(LeakageReport& report, const Split& split, const Runs& runs, const Blocks& blocks,
+                          const std::function<SampledFold(int)>& samples_of) {
+  const std::string unit = unit_of_labels(runs, blocks);
+  const std::vector<std::string> checked = names_of_rules(report.unit, split.group);
+  if (unit == "block" || std::count(checked.begin(), checked.end(), unit)) return;
+  report.checks.push_back(fmt::format("labels do not change within a {0}, so no {0} on both sides of a fold", unit));
+  const Rule rule = rule_of(unit, runs);
+  for (std::size_t f = 0; f < split.folds.size(); ++f) {
+    const Sides sides = sides_of(split, static_cast<int>(f), samples_of);
+    for (const std::string& value : shared_values(rule, sides, blocks)) {
+      report.violations.push_back(
+          {unit, split.folds[f].name,
+           fmt::format("{0} '{1}' is both trained on and tested on, and labels do not change within a {0}, so to "
+                       "recognise the {0} is to know the label; {2}",
+                       unit, value, remedy_for_labels_of(unit))});
+    }
   }
 }
 
@@ -250,8 +281,7 @@ void check_duplicates(LeakageReport& report, const Split& split, const Runs& run
   const std::vector<std::string> hashes = hashes_of_runs(runs);
   if (std::set<std::string>(hashes.begin(), hashes.end()).size() == hashes.size()) return;
   for (std::size_t f = 0; f < split.folds.size(); ++f) {
-    const Sides sides =
-        sides_of(split, split.folds[f], split.leaks ? samples_of(static_cast<int>(f)).samples : std::vector<Sample>());
+    const Sides sides = sides_of(split, static_cast<int>(f), samples_of);
     std::multimap<std::string, int> trained;
     for (int run : runs_of(sides.train, blocks)) trained.emplace(hashes[static_cast<std::size_t>(run)], run);
     for (int test : runs_of(sides.test, blocks)) {
@@ -279,6 +309,7 @@ LeakageReport check_leakage(const Split& split, const std::vector<LearningRun>& 
   } else {
     check_groups(report, split, runs, blocks);
   }
+  check_unit_of_labels(report, split, runs, blocks, samples_of);
   check_duplicates(report, split, runs, blocks, samples_of);
   return report;
 }

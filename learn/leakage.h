@@ -46,7 +46,8 @@ struct SampledFold {
 ///   after that onset. The blood response to a long block outlasts this gap by some seconds; what remains is small and
 ///   carries the label of the neighbour, so it flatters only where neighbours share a label. Leaving out runs or
 ///   subjects is free of it.
-/// - always: no two runs with equal values, under whatever names, on both sides.
+/// - always: no two runs with equal values, under whatever names, on both sides; and where labels never change within
+///   subjects, sessions or runs (`unit_of_labels`), none of these on both sides: to recognise it is to know the label.
 ///
 /// @param samples_of gives the samples of a fold; called only for splits that divide runs.
 LeakageReport check_leakage(const Split& split, const std::vector<LearningRun>& runs, const std::vector<Block>& blocks,

@@ -70,8 +70,10 @@ struct BootstrapOptions {
   std::uint64_t seed = 0;
 };
 
-/// Percentile bootstrap interval (Efron 1979) of a metric of all rows, groups drawn with replacement. NaN for fewer
-/// than two groups. @throws UsageError for options out of range, ShapeError for lengths that disagree.
+/// Percentile bootstrap interval (Efron 1979) of a metric of all rows, groups drawn with replacement, with the
+/// percentiles moved outward so that it also covers with few groups (Hesterberg 2015,
+/// doi:10.1080/00031305.2015.1089789). NaN for fewer than two groups.
+/// @throws UsageError for options out of range, ShapeError for lengths that disagree.
 Interval bootstrap_interval(const Predictions& predictions, std::span<const int> groups, Metric metric,
                             const BootstrapOptions& options = {});
 
@@ -106,8 +108,8 @@ std::vector<int> exchangeable_blocks(const Split& split, const std::vector<Block
 /// Labels of all blocks after one random permutation; number `index` of the sequence that `seed` names.
 ///
 /// Labels are exchanged between blocks of equal `exchangeable`, so that blocks stay whole and each run keeps its
-/// counts. Labels that hold for whole runs are exchanged between the runs of a subject; labels that hold for whole
-/// subjects between subjects.
+/// counts. Labels that hold for whole runs or sessions are exchanged between those of a subject; labels that hold for
+/// whole subjects between subjects.
 std::vector<int> permute_labels(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks,
                                 std::span<const int> exchangeable, std::uint64_t seed, std::uint64_t index);
 

@@ -162,6 +162,17 @@ std::string group_of_run(const LearningRun& run, const std::string& group) {
   throw DataError(fmt::format("run '{}' has no group '{}'; it has {}", run.id, group, fmt::join(known, ", ")));
 }
 
+std::string unit_of_labels(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks) {
+  for (const char* unit : {"subject", "session", "run"}) {
+    std::map<std::string, int> label_of;
+    const auto agrees = [&](const Block& block) {
+      return label_of.emplace(group_of_run(run_of(block, runs), unit), block.label).first->second == block.label;
+    };
+    if (std::all_of(blocks.begin(), blocks.end(), agrees)) return unit;
+  }
+  return "block";
+}
+
 Split make_split(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks, const LabelTable& labels,
                  const SplitOptions& options) {
   if (options.unit == "given") return read_split(options.file, runs, blocks, labels);

@@ -64,6 +64,11 @@ void check_split(const Split& split, const std::vector<Block>& blocks, const Lab
 /// `LearningRun::groups`. @throws DataError if the run lacks the group (lists those it has).
 std::string group_of_run(const LearningRun& run, const std::string& group);
 
+/// The largest unit within which labels never change: "subject", "session" or "run", else "block". Of such a unit a
+/// model may recognise who or what it is instead of the state, so it belongs on one side of a fold and moves whole when
+/// labels are permuted.
+std::string unit_of_labels(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks);
+
 /// The fold in which each block is tested; −1 for blocks that are only trained on. @throws UsageError for a split over
 /// samples.
 std::vector<int> test_fold_of_blocks(const Split& split, std::size_t blocks);

@@ -125,6 +125,22 @@ TEST(FirstLevel, EmptyVoxelsAreCounted) {
   EXPECT_THAT(warnings.entries()[0].message, HasSubstr("1 of 40 voxels have a mean of 0"));
 }
 
+// Rounding leaves a standardised series a mean that is not quite 0 and must not be divided by.
+TEST(FirstLevel, StandardisedSeriesHaveNoPercent) {
+  Series series = make_series(12, {"a", "b"});
+  for (Eigen::Index v = 0; v < kVoxels; ++v) {
+    Eigen::VectorXd column = series.values.col(v).cast<double>();
+    column.array() -= column.mean();
+    series.values.col(v) = (column / std::sqrt(column.squaredNorm() / kVolumes)).cast<float>();
+  }
+  WarningCollector warnings;
+  const auto result = first_level({make_run("r", series)}, {{"a", "a"}});
+  EXPECT_EQ(result.contrasts[0].maps.effect.cwiseAbs().maxCoeff(), 0);
+  ASSERT_EQ(warnings.entries().size(), 1U);
+  EXPECT_THAT(warnings.entries()[0].message, HasSubstr("40 of 40 voxels have a mean of 0"));
+  EXPECT_GT(first_level({make_run("r", series)}, {{"a", "a"}}, {.percent = false}).contrasts[0].maps.z[3], 5);
+}
+
 TEST(FirstLevel, RefusesWhatCannotBe) {
   const Series one = make_series(11, {"a", "b"});
   Series narrow = one;

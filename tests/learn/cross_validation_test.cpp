@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "made_up.h"
 #include "noema/core/cancel.h"
@@ -60,6 +61,16 @@ TEST(Problem, EstimatesDelaysAndMakesSamplesPerFold) {
     EXPECT_EQ(fold.dropped_blocks, 0);
   }
   EXPECT_THAT(problem.leakage.violations, IsEmpty());
+}
+
+// The run that is tested answers at another time than the one that is trained on, whose time must be taken.
+TEST(Problem, TakesNoDelayFromTestRuns) {
+  std::vector<LearningRun> runs = study(2, 1, 0);
+  runs[1] = study(2, 1, 6)[1];
+  const LearningProblem problem = make_problem(shared(std::move(runs)), {});
+  ASSERT_THAT(problem.folds, SizeIs(2));
+  EXPECT_NEAR(problem.folds[0].delay_s, 6, 1.01);
+  EXPECT_NEAR(problem.folds[1].delay_s, 0, 1.01);
 }
 
 TEST(Problem, TakesFixedDelaysAndSaysWhenTheyContradictTheData) {
@@ -210,6 +221,17 @@ TEST(CrossValidate, NamesTheFoldOfAnError) {
   const std::string message = message_of<DataError>([&] { cross_validate(problem, linear_factory()); });
   EXPECT_THAT(message, HasSubstr(problem.folds[2].name));
   EXPECT_THAT(message, HasSubstr("no training sample"));
+}
+
+TEST(CrossValidate, RefusesDecisionsThatAreNoNumbers) {
+  LearningProblem problem = make_problem(shared(study(4, 3)), {});
+  problem.folds = std::vector<FoldData>{problem.folds[2]};
+  std::vector<LearningRun> broken = study(4, 3);
+  broken[2].series.values.col(1).setConstant(std::numeric_limits<float>::quiet_NaN());
+  CrossValidationOptions options;
+  options.runs = shared(std::move(broken));
+  EXPECT_THAT(message_of<NumericalError>([&] { cross_validate(problem, linear_factory(), options); }),
+              HasSubstr("test data that are not finite"));
 }
 
 TEST(PermutationTest, IsSmallUnderSignalAndCountsItself) {

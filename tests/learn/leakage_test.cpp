@@ -233,6 +233,28 @@ TEST(Leakage, JudgesAGivenSplitByWhatItKeepsWhole) {
   EXPECT_THAT(rules_of(given("occurrence")), Contains("gap"));
 }
 
+// Where a label belongs to a person, a session or a run, to recognise these is to know the label.
+TEST(Leakage, FindsLabelsThatNeverChangeWithinWhatIsDivided) {
+  const Study people({run("01", "1", "aa"), run("01", "2", "aa"), run("02", "1", "aa"), run("03", "1", "bb"),
+                      run("03", "2", "bb"), run("04", "1", "bb")});
+  EXPECT_THAT(text_of(people.report(people.split("subject"))), IsEmpty());
+  const LeakageReport by_run = people.report(people.split("run"));
+  EXPECT_THAT(rules_of(by_run), ElementsAre("subject", "subject", "subject", "subject"));  // both runs of 01 and of 03
+  EXPECT_THAT(text_of(by_run), HasSubstr("sub-03_run-2: subject '03' is both trained on and tested on, and labels do "
+                                         "not change within a subject"));
+  EXPECT_THAT(rules_of(people.report(people.split("occurrence"))), Contains("subject"));
+
+  Study sessions({run("01", "1", "aa"), run("01", "2", "aa"), run("01", "3", "bb"), run("01", "4", "bb"),
+                  run("01", "5", "bb"), run("01", "6", "aa")});
+  EXPECT_THAT(text_of(sessions.report(sessions.split("run"))), IsEmpty()) << "labels of runs, runs left out";
+  EXPECT_THAT(rules_of(sessions.report(sessions.split("block"))), Contains("run"));
+  const char* names[] = {"1", "1", "2", "2", "3", "4"};
+  for (std::size_t r = 0; r < 6; ++r) sessions.runs[r].session = names[r];
+  EXPECT_THAT(rules_of(sessions.report(sessions.split("run"))),
+              ElementsAre("session", "session", "session", "session"));
+  EXPECT_THAT(text_of(sessions.report(sessions.split("group", "session"))), IsEmpty());
+}
+
 TEST(Leakage, IsRecordedWhenAllowed) {
   const Study study({run("01", "1", "abababab", 1)});
   LeakageReport report = study.report(study.split("occurrence"));

@@ -100,6 +100,24 @@ TEST(LinearClassifier, LearnsAndIsTheSameInTorch) {
   }
 }
 
+TEST(Windows, HoldTheVolumesAndPadWithZeros) {
+  SampleSet set = three_labels();
+  set.samples[1].volumes = {5, 9, 2};
+  set.samples[1].weights = {0.5F, 0.3F, 0.2F};
+  const Windows windows = make_windows(set);
+  ASSERT_EQ(windows.values.sizes(), at::IntArrayRef({12, 8, 12}));
+  ASSERT_EQ(windows.weights.sizes(), at::IntArrayRef({12, 8}));
+  const MatrixF& series = (*set.runs)[0].series.values;
+  EXPECT_EQ(windows.values[1][1][4].item<float>(), series(9, 4));
+  EXPECT_EQ(windows.values[1][2][11].item<float>(), series(2, 11));
+  EXPECT_EQ(windows.weights[1][1].item<float>(), 0.3F);
+  EXPECT_EQ(windows.values[1].slice(0, 3).abs().max().item<float>(), 0);
+  EXPECT_EQ(windows.weights[1].slice(0, 3).abs().max().item<float>(), 0);
+  EXPECT_EQ(windows.values[7][3][0].item<float>(), (*set.runs)[1].series.values(set.samples[7].volumes[3], 0));
+  set.samples[0].weights.pop_back();
+  EXPECT_THROW(make_windows(set), ShapeError);
+}
+
 TEST(LinearClassifier, WeightsAndPatternsPointAtTheFeatures) {
   const SampleSet set = three_labels(12, 3);
   FeatureTransformOptions transform;

@@ -172,7 +172,31 @@ TEST(Bootstrap, CoversABinomial) {
   EXPECT_NEAR(static_cast<double>(above) / trials, 0.025, 0.025);
 }
 
+// Eight subjects that differ in what they can: plain percentiles would cover 88 %.
+TEST(Bootstrap, CoversWithFewGroups) {
+  int covered = 0;
+  const int trials = 600, groups = 8, samples = 32;
+  for (int trial = 0; trial < trials; ++trial) {
+    RandomStream random(5, "subjects", {static_cast<std::uint64_t>(trial)});
+    std::vector<int> truth(groups * samples, 0), predicted, group;
+    for (int g = 0; g < groups; ++g) {
+      const double p = 0.6 + 0.08 * random.normal();
+      for (int i = 0; i < samples; ++i) {
+        predicted.push_back(random.uniform() < p ? 0 : 1);
+        group.push_back(g);
+      }
+    }
+    BootstrapOptions options;
+    options.draws = 400;
+    options.seed = static_cast<std::uint64_t>(trial);
+    const Interval interval = bootstrap_interval(predictions_of(truth, predicted, 2), group, Metric::accuracy, options);
+    covered += interval.low <= 0.6 && 0.6 <= interval.high;
+  }
+  EXPECT_NEAR(static_cast<double>(covered) / trials, 0.945, 0.03);
+}
+
 // Two groups, one always right and one never: draws are 0, ½ and 1 in a quarter, a half and a quarter of the cases.
+// The share cut is Φ(−√2 · tan(π · level/2)): 0.305 and 0.201.
 TEST(Bootstrap, TakesThePercentilesOfTheLevel) {
   const Predictions made = predictions_of({0, 0}, {0, 1}, 2);
   const auto at = [&](double level) {
@@ -181,8 +205,8 @@ TEST(Bootstrap, TakesThePercentilesOfTheLevel) {
     const Interval interval = bootstrap_interval(made, made.block, Metric::accuracy, options);
     return std::pair(interval.low, interval.high);
   };
-  EXPECT_EQ(at(0.4), std::pair(0.5, 0.5));
-  EXPECT_EQ(at(0.6), std::pair(0.0, 1.0));
+  EXPECT_EQ(at(0.22), std::pair(0.5, 0.5));
+  EXPECT_EQ(at(0.34), std::pair(0.0, 1.0));
 }
 
 // Samples of one group rise and fall together, so the interval is as wide as that of the groups alone.
@@ -414,6 +438,23 @@ TEST(Permutation, MovesLabelsOfSubjectsBetweenSubjects) {
     seen.insert(permuted);
   }
   EXPECT_EQ(seen.size(), 6u);
+}
+
+// Runs of one session look alike, so that to move them one by one would break more than the labels.
+TEST(Permutation, MovesLabelsOfSessionsTogether) {
+  Study study(
+      {run("01", "1", "a"), run("01", "2", "a"), run("01", "3", "b"), run("01", "4", "b"), run("01", "5", "b")});
+  const char* sessions[] = {"1", "1", "2", "2", "3"};
+  for (std::size_t r = 0; r < 5; ++r) study.runs[r].session = sessions[r];
+  std::set<std::vector<int>> seen;
+  for (std::uint64_t index = 0; index < 60; ++index) {
+    const std::vector<int> permuted = study.permuted("run", index);
+    EXPECT_EQ(permuted[0], permuted[1]);
+    EXPECT_EQ(permuted[2], permuted[3]);
+    EXPECT_EQ(permuted[0] + permuted[2] + permuted[4], 2) << "one of three sessions has the label a";
+    seen.insert(permuted);
+  }
+  EXPECT_EQ(seen.size(), 3u);
 }
 
 TEST(Permutation, NeedsANumberForEachBlock) {
