@@ -57,6 +57,10 @@ NetworkShape read_shape(const nlohmann::json& model, const SafeTensors& content)
   shape.at("classes").get_to(read.classes);
   shape.at("volumes").get_to(read.volumes);
   shape.at("box").get_to(read.box.size);
+  if (read.features < 1 || read.classes < 2 || read.volumes < 1) {
+    throw DataError(fmt::format("the model has {} features, {} classes and {} volumes, expected at least 1, 2 and 1",
+                                read.features, read.classes, read.volumes));
+  }
   const auto places = content.tensors.find("network.places");
   if (places == content.tensors.end()) return read;
   read.box.places = tensor_of(places->second);

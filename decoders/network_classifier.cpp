@@ -91,8 +91,9 @@ void NetworkClassifier::fit(const SampleSet& set) {
     shape_.box = box_around(*space);
     shape_.features = features_;
   } else {
-    const FeatureKind kind = space ? space->kind : FeatureKind::parcels;
-    fitted = fit_transform(options_.transform.value_or(default_transform(kind)), train);
+    FeatureTransformOptions transform_options = default_transform(space ? space->kind : FeatureKind::parcels);
+    transform_options.whiten = options_.whiten;
+    fitted = fit_transform(options_.transform.value_or(transform_options), train);
     shape_.features = fitted->outputs();
   }
   set_transform(std::move(fitted), device);

@@ -14,8 +14,9 @@ namespace noema {
 
 struct NetworkOptions {
   TrainingOptions training;
-  /// Without it `default_transform` of the features' kind.
+  /// Without it `default_transform` of the features' kind, whitened if `whiten`.
   std::optional<FeatureTransformOptions> transform;
+  bool whiten = true;
   double label_smoothing = 0.1;
   /// Each step sees of each sample a random stretch of at least this part of its volumes; 1: always all.
   double shortest_crop = 1;

@@ -206,6 +206,20 @@ INSTANTIATE_TEST_SUITE_P(Kinds, AnyNetwork, testing::Values("long-conv", "long-c
                            return name;
                          });
 
+TEST(Networks, WhitenByDefault) {
+  const SampleSet set = made_up::samples({3, 3, 4}, made_up::mean_pattern);
+  LongConvClassifierOptions options = quick_long_conv();
+  options.network.training.epochs = 1;
+  options.network.transform.reset();
+  LongConvClassifier whitened(options);
+  whitened.fit(set);
+  EXPECT_TRUE(FeatureTransform::load(whitened.save()).whitens());
+  options.network.whiten = false;
+  LongConvClassifier plain(options);
+  plain.fit(set);
+  EXPECT_FALSE(FeatureTransform::load(plain.save()).whitens());
+}
+
 TEST(Networks, ValidateOnAHeldInRun) {
   LongConvClassifierOptions options = quick_long_conv();
   options.network.validation = true;
