@@ -1,0 +1,7 @@
+#include "noema/cli/commands.h"
+
+namespace noema {
+
+std::vector<CommandSpec> all_commands() { return {decode_command(), info_command(), doctor_command()}; }
+
+}  // namespace noema

@@ -1,0 +1,17 @@
+// cli/commands: the descriptions of all commands; one file for each.
+#pragma once
+
+#include <vector>
+
+#include "noema/core/command.h"
+
+namespace noema {
+
+CommandSpec decode_command();
+CommandSpec info_command();
+CommandSpec doctor_command();
+
+/// In the order of the overview.
+std::vector<CommandSpec> all_commands();
+
+}  // namespace noema

@@ -1,0 +1,316 @@
+#include "noema/cli/option_groups.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "noema/core/error.h"
+#include "noema/interpret/attribution.h"
+#include "noema/pipelines/models.h"
+#include "noema/preprocess/confounds.h"
+
+namespace noema {
+namespace {
+
+std::optional<double> parse_double(std::string_view word) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return error == std::errc{} && end == word.data() + word.size() ? std::optional(value) : std::nullopt;
+}
+
+/// "500" or "10%".
+void read_screening_amount(const std::string& word, ModelOptions& options) {
+  options.screening_keep_is_percent = word.ends_with('%');
+  const auto value =
+      parse_double(std::string_view(word).substr(0, word.size() - (options.screening_keep_is_percent ? 1 : 0)));
+  if (!value || !(*value > 0)) {
+    throw UsageError(
+        fmt::format("--screening-features: found '{}', expected a number such as 500 or a share such as 10%", word));
+  }
+  options.screening_keep = *value;
+}
+
+void read_delay(const CommandArguments& arguments, LabelRule& rule) {
+  const std::string word = arguments.text("delay");
+  if (word == "auto") return;
+  if (word == "hrf") {
+    rule.delay = DelayKind::hrf;
+    return;
+  }
+  const auto value = parse_double(word);
+  if (!value) throw UsageError(fmt::format("--delay: found '{}', expected auto, hrf or seconds", word));
+  rule.delay = DelayKind::fixed;
+  rule.delay_s = *value;
+}
+
+std::optional<SampleUnit> read_unit(const std::string& word) {
+  if (word == "volumes") return SampleUnit::volumes;
+  if (word == "blocks") return SampleUnit::blocks;
+  if (word == "trials") return SampleUnit::trials;
+  if (word == "runs") return SampleUnit::runs;
+  return std::nullopt;  // auto
+}
+
+void read_query(const CommandArguments& arguments, DatasetQuery& query) {
+  query.participants = arguments.list("participant-label");
+  const std::pair<const char*, std::string*> entities[] = {
+      {"task", &query.task}, {"space", &query.space}, {"session", &query.session}, {"run", &query.run}};
+  for (const auto& [name, value] : entities) {
+    if (arguments.has(name)) *value = arguments.text(name);
+  }
+  for (const std::string& folder : arguments.list("derivatives")) query.derivatives.emplace_back(folder);
+  if (arguments.has("bids-filter-file")) query.filter_file = arguments.path("bids-filter-file");
+}
+
+void read_preprocess(const CommandArguments& arguments, PreprocessOptions& options) {
+  options.fwhm_mm = arguments.number("fwhm");
+  options.confounds = arguments.text("confounds");
+  if (arguments.has("fd-threshold")) options.fd_threshold_mm = arguments.number("fd-threshold");
+  if (arguments.has("dvars-threshold")) options.std_dvars_threshold = arguments.number("dvars-threshold");
+  options.drop_first = static_cast<int>(arguments.integer("drop-first"));
+  options.clean.detrend = !arguments.flag("no-detrend");
+  options.clean.standardize = standardize_by(arguments.text("standardize"));
+  options.clean.filter = temporal_filter(arguments.text("filter"));
+  if (arguments.has("low-pass")) {
+    options.clean.low_pass_hz = arguments.number("low-pass");
+    options.clean.filter = TemporalFilter::butterworth;  // cosines cannot take away what is fast
+  }
+}
+
+const std::vector<std::string> kSplitUnits{"auto", "subject", "run", "block", "occurrence", "group", "shuffled"};
+
+void read_split_options(const CommandArguments& arguments, EvaluationOptions& options) {
+  const std::string word = arguments.text("split");
+  ProblemOptions& problem = options.problem;
+  problem.split.group = arguments.text("group");
+  problem.split.folds = static_cast<int>(arguments.integer("folds"));
+  problem.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
+  if (word == "shuffled") {
+    problem.shuffled_folds = problem.split.folds;
+    return;
+  }
+  if (std::find(kSplitUnits.begin(), kSplitUnits.end(), word) != kSplitUnits.end()) {
+    problem.split.unit = word;
+    return;
+  }
+  if (!word.ends_with(".tsv")) {
+    const auto nearest = nearest_match(word, kSplitUnits);
+    throw UsageError(fmt::format("--split: found '{}', expected one of {} or a table FILE.tsv{}", word,
+                                 fmt::join(kSplitUnits, ", "),
+                                 nearest ? fmt::format("; did you mean {}?", *nearest) : ""));
+  }
+  problem.split.unit = "given";
+  problem.split.file = word;
+}
+
+}  // namespace
+
+std::vector<OptionSpec> bids_app_arguments() {
+  return {
+      input_path("bids_dir", "BIDS_DIR", "The BIDS dataset"),
+      output_path("out_dir", "OUT_DIR", "Where the results go; made if it is not there"),
+      choice("analysis_level", {"participant", "group"},
+             "participant: preprocess the subjects, for instance one by one under a scheduler; group: all that needs "
+             "every subject. Without it both")
+          .may_be_absent()};
+}
+
+OptionGroup dataset_options() {
+  return {"Which data",
+          {text("participant-label", "LABEL", "Subjects, with or without sub-; without it all").many(),
+           text("task", "LABEL", "The task, where there are several"),
+           text("space", "LABEL", "The space of preprocessed runs, where there are several"),
+           text("session", "LABEL", "One session"), text("run", "LABEL", "One run"),
+           input_path("derivatives", "DIR", "Folders of preprocessed data outside of BIDS_DIR/derivatives").many(),
+           input_path("bids-filter-file", "FILE",
+                      "A BIDS filter file (JSON) whose \"bold\" object names entities to match"),
+           integer("n-procs", "N", "Subjects that are preprocessed at once").by_default("1").range(1, 4096)}};
+}
+
+OptionGroup preprocess_options() {
+  return {
+      "Preprocessing",
+      {input_path("mask", "FILE",
+                  "A mask on the runs' grid; without it their brain masks, else masks from their mean images"),
+       input_path("atlas", "FILE", "Regions: an image of labels, or of one map a volume, on the runs' grid"),
+       input_path("atlas-names", "FILE", "Names of the regions; without it a table beside the atlas"),
+       choice("features", {"auto", "voxels", "parcels"},
+              "What series are taken of: voxels, or geometric parcels of the mask. auto: voxels up to 60,000 of them")
+           .by_default("auto"),
+       integer("parcels", "N", "Geometric parcels").by_default("400").range(2, 100000),
+       number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100),
+       choice("confounds", {kConfoundsStrategies.begin(), kConfoundsStrategies.end()},
+              "Confounds of the derivatives that are regressed out")
+           .by_default("none"),
+       number("fd-threshold", "MM", "Leave out volumes whose framewise displacement is larger").range(0, 100),
+       number("dvars-threshold", "NUMBER", "Leave out volumes whose standardised DVARS is larger").range(0, 1000),
+       text("high-pass", "HZ",
+            "auto, none, or a cut-off frequency. auto: 1/128 Hz where that is slow enough for the "
+            "design, else detrending alone")
+           .by_default("auto"),
+       number("low-pass", "HZ", "A low-pass cut-off (Butterworth)").range(0, 100),
+       choice("filter", {"cosine", "butterworth"}, "How the high-pass is done").by_default("cosine"),
+       integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6),
+       flag("no-detrend", "Keep linear trends"),
+       choice("standardize", {"zscore", "percent", "none"}, "How each series of a run is scaled")
+           .by_default("zscore")}};
+}
+
+OptionGroup label_options() {
+  return {
+      "Labels and samples",
+      {text("conditions", "LABEL", "Labels to tell apart, after renaming; without it all").many(),
+       input_path("labels", "FILE",
+                  "A table with the columns from and to that renames or merges labels (to n/a: leave out)"),
+       text("label-column", "NAME", "The column of the events files that holds the label").by_default("trial_type"),
+       text("run-label", "NAME", "One label a run: an entity of its file name or a column of participants.tsv"),
+       choice("samples", {"auto", "volumes", "blocks", "trials", "runs"},
+              "What one sample is. auto: blocks where every training fold has five of each label, else volumes")
+           .by_default("auto"),
+       text("delay", "SECONDS",
+            "From the events to the response: seconds, hrf (weighted by the predicted response), or "
+            "auto (estimated in each training fold)")
+           .by_default("auto"),
+       number("block-gap", "SECONDS", "Largest gap between events of one block; without it the larger of TR and 2 s")
+           .range(0, 1e6),
+       number("discard", "SECONDS", "Left out at the start of each block").by_default("0").range(0, 1e6),
+       number("extend", "SECONDS", "Added after the end of each block").by_default("0").range(0, 1e6),
+       number("trial-window", "SECONDS", "Window of each event, with --samples trials").by_default("0").range(0, 1e6),
+       choice("overlap", {"error", "later", "drop"}, "What happens where events of different labels overlap")
+           .by_default("error")}};
+}
+
+OptionGroup evaluation_options() {
+  return {
+      "Evaluation",
+      {text("split", "UNIT",
+            "What is left out together: auto, subject, run, block, occurrence, group, shuffled, or a table FILE.tsv")
+           .by_default("auto"),
+       text("group", "NAME",
+            "With --split group: subject, session, run, or a column of participants.tsv such as family or site")
+           .by_default("subject"),
+       integer("folds", "N", "With --split group or shuffled: number of folds").by_default("5").range(2, 1000),
+       flag("allow-leakage", "Go on when test data can be seen in training; the report says so"),
+       integer("permutations", "N",
+               "Label permutations for every model; without it 200 for linear models and none for networks")
+           .range(0, 1e6)}};
+}
+
+OptionGroup model_options() {
+  std::vector<std::string> names = model_names();
+  return {"Models",
+          {text("model", "NAME",
+                fmt::format("Models: {}. Without it ridge, logistic and long-conv beside the baselines",
+                            fmt::join(names, ", ")))
+               .many(),
+           integer("seeds", "N", "Random starts of each network").by_default("3").range(1, 1000),
+           choice("screening", {"auto", "none", "anova", "task"},
+                  "Choice of features in each training fold. auto: anova for voxels, none for regions")
+               .by_default("auto"),
+           text("screening-features", "N", "How many features screening keeps: a number, or a share such as 10%")
+               .by_default("500"),
+           choice("whitening", {"auto", "on", "off"},
+                  "Shrinkage whitening of features in each training fold. auto: as the model's "
+                  "recipe has it")
+               .by_default("auto"),
+           integer("epochs", "N", "Epochs of networks; without it as the recipe has it").range(1, 100000)}};
+}
+
+OptionGroup explain_options() {
+  std::vector<std::string> names;
+  for (const AttributionFacts& facts : attribution_methods()) names.emplace_back(facts.name);
+  return {
+      "Explanation",
+      {text("attribution", "METHOD", fmt::format("Attribution methods: {}", fmt::join(names, ", ")))
+           .many()
+           .by_default("gradient,integrated-gradients"),
+       flag("no-glm", "Make no GLM maps"),
+       number("map-fwhm", "MM", "Maps are compared as they are and smoothed by this").by_default("8").range(0, 100)}};
+}
+
+AutoNumber read_auto_number(const CommandArguments& arguments, const std::string& name) {
+  const std::string word = arguments.text(name);
+  if (word == "auto") return {};
+  if (word == "none") return {AutoNumber::Kind::none, 0};
+  const auto value = parse_double(word);
+  if (!value || !(*value > 0)) {
+    throw UsageError(fmt::format("--{}: found '{}', expected auto, none or a number above 0", name, word));
+  }
+  return {AutoNumber::Kind::given, *value};
+}
+
+PrepareOptions read_prepare_options(const CommandArguments& arguments) {
+  PrepareOptions options;
+  options.root = arguments.path("bids_dir");
+  options.output = arguments.path("out_dir");
+  if (arguments.has("analysis_level")) {
+    options.level = arguments.text("analysis_level") == "group" ? AnalysisLevel::group : AnalysisLevel::participant;
+  }
+  read_query(arguments, options.query);
+  read_preprocess(arguments, options.preprocess);
+  options.high_pass_hz = read_auto_number(arguments, "high-pass");
+  if (arguments.has("mask")) options.mask = arguments.path("mask");
+  if (arguments.has("atlas")) options.atlas = arguments.path("atlas");
+  if (arguments.has("atlas-names")) options.atlas_names = arguments.path("atlas-names");
+  options.features = arguments.text("features");
+  options.parcels = static_cast<int>(arguments.integer("parcels"));
+  options.processes = static_cast<int>(arguments.integer("n-procs"));
+  options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
+  options.configuration = arguments.effective_toml();
+  return options;
+}
+
+void read_label_sources(const CommandArguments& arguments, PrepareOptions& options) {
+  options.label_column = arguments.text("label-column");
+  if (arguments.has("run-label")) options.run_label = arguments.text("run-label");
+  options.query.needs_events = options.run_label.empty();
+}
+
+EvaluationOptions read_evaluation_options(const CommandArguments& arguments) {
+  EvaluationOptions options;
+  LabelRule& rule = options.rule;
+  rule.conditions = arguments.list("conditions");
+  if (arguments.has("labels")) rule.rename = read_label_map(arguments.path("labels"));
+  if (arguments.has("block-gap")) rule.block_gap_s = arguments.number("block-gap");
+  rule.discard_s = arguments.number("discard");
+  rule.extend_s = arguments.number("extend");
+  rule.trial_s = arguments.number("trial-window");
+  const std::string overlap = arguments.text("overlap");
+  rule.overlap = overlap == "later"  ? OverlapPolicy::later
+                 : overlap == "drop" ? OverlapPolicy::drop
+                                     : OverlapPolicy::error;
+  read_delay(arguments, rule);
+  options.problem.unit = read_unit(arguments.text("samples"));
+  if (options.problem.unit == SampleUnit::trials && !(rule.trial_s > 0)) {
+    throw UsageError("--samples trials needs --trial-window SECONDS");
+  }
+  read_split_options(arguments, options);
+  options.problem.allow_leakage = arguments.flag("allow-leakage");
+  return options;
+}
+
+ModelOptions read_model_options(const CommandArguments& arguments) {
+  ModelOptions options;
+  options.models = arguments.list("model");
+  options.seeds = static_cast<int>(arguments.integer("seeds"));
+  options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
+  options.screening = arguments.text("screening");
+  read_screening_amount(arguments.text("screening-features"), options);
+  if (arguments.text("whitening") != "auto") options.whiten = arguments.text("whitening") == "on";
+  if (arguments.has("epochs")) options.epochs = static_cast<int>(arguments.integer("epochs"));
+  if (arguments.has("permutations")) options.permutations = static_cast<int>(arguments.integer("permutations"));
+  return options;
+}
+
+ExplainOptions read_explain_options(const CommandArguments& arguments) {
+  ExplainOptions options;
+  options.methods = arguments.list("attribution");
+  for (const std::string& name : options.methods) attribution_method(name);  // refuses unknown names before any work
+  options.glm = !arguments.flag("no-glm");
+  options.map_fwhm_mm = arguments.number("map-fwhm");
+  return options;
+}
+
+}  // namespace noema

@@ -1,0 +1,222 @@
+#include "noema/pipelines/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/core/progress.h"
+#include "noema/interpret/agreement.h"
+#include "noema/interpret/class_maps.h"
+#include "noema/interpret/faithfulness.h"
+#include "noema/learn/linear_classifier.h"
+#include "noema/preprocess/smooth.h"
+
+namespace noema {
+namespace {
+
+/// Samples whose attributions are held in memory at once.
+constexpr std::int64_t kChunk = 64;
+
+/// Sums deletion curves over chunks of samples.
+class CurveSum {
+ public:
+  void add(const DeletionCurves& curves) {
+    const double n = static_cast<double>(curves.gain.size());
+    if (row_.fraction.empty()) {
+      row_.fraction = curves.fraction;
+      row_.margin.assign(curves.margin.size(), 0);
+      row_.random.assign(curves.random.size(), 0);
+    }
+    for (std::size_t i = 0; i < row_.margin.size(); ++i) {
+      row_.margin[i] += n * curves.margin[i];
+      row_.random[i] += n * curves.random[i];
+    }
+    gains_.insert(gains_.end(), curves.gain.begin(), curves.gain.end());
+  }
+
+  void add_residuals(const Attribution& attribution) {
+    for (std::size_t i = 0; i < attribution.residual.size(); ++i) {
+      margin_ += std::abs(attribution.margin[i]);
+      if (std::isnan(attribution.residual[i])) continue;
+      worst_ = std::max(std::isnan(worst_) ? 0 : worst_, std::abs(attribution.residual[i]));
+    }
+    seen_ += static_cast<double>(attribution.margin.size());
+  }
+
+  FaithfulnessRow row(const std::string& model, std::string_view method) const {
+    FaithfulnessRow row = row_;
+    const double n = static_cast<double>(gains_.size());
+    row.model = model;
+    row.method = method;
+    row.samples = static_cast<std::int64_t>(gains_.size());
+    for (double& value : row.margin) value /= n;
+    for (double& value : row.random) value /= n;
+    for (const double gain : gains_) row.gain += gain / n;
+    double squares = 0;
+    for (const double gain : gains_) squares += (gain - row.gain) * (gain - row.gain);
+    row.standard_error = n > 1 ? std::sqrt(squares / (n - 1) / n) : 0;
+    row.residual = worst_ / (margin_ / seen_);
+    return row;
+  }
+  bool empty() const { return gains_.empty(); }
+
+ private:
+  FaithfulnessRow row_;
+  std::vector<double> gains_;
+  double worst_ = std::numeric_limits<double>::quiet_NaN();
+  double margin_ = 0;
+  double seen_ = 0;
+};
+
+std::vector<int> subject_numbers(const std::vector<LearningRun>& runs) {
+  std::map<std::string, int> numbers;
+  for (const LearningRun& run : runs) numbers.emplace(run.subject, 0);
+  int next = 0;
+  for (auto& [subject, number] : numbers) number = next++;
+  std::vector<int> of_run;
+  for (const LearningRun& run : runs) of_run.push_back(numbers.at(run.subject));
+  return of_run;
+}
+
+struct Target {
+  const LearningProblem& problem;
+  const std::vector<int>& subject_of_run;
+};
+
+SampleSet chunk_of(const SampleSet& set, std::int64_t first) {
+  const auto begin = set.samples.begin() + first;
+  const auto end = set.samples.begin() + std::min(first + kChunk, set.size());
+  return {set.runs, {begin, end}, set.classes};
+}
+
+void explain_chunk(const DifferentiableClassifier& model, const SampleSet& chunk, const Target& target,
+                   const AttributionOptions& options, ClassMapAverage& average, CurveSum& curves) {
+  const Windows windows = make_windows(chunk);
+  const std::vector<int> labels = chunk.labels();
+  std::vector<int> subjects;
+  for (const Sample& sample : chunk.samples)
+    subjects.push_back(target.subject_of_run[static_cast<std::size_t>(sample.run)]);
+  const Attribution attribution = attribute(model, windows, labels, options);
+  average.add(attribution.values, labels, subjects);
+  curves.add_residuals(attribution);
+  DeletionOptions deletion;
+  deletion.seed = options.seed;
+  curves.add(deletion_curves(model, windows, labels, attribution, deletion));
+}
+
+ModelMaps haufe_patterns(const LearningProblem& problem, const ModelEvaluation& evaluation) {
+  ModelMaps maps{evaluation.scores.name, "pattern", false, {}};
+  const auto& models = evaluation.cross_validation.models;
+  for (const auto& model : models) {
+    const MatrixD pattern =
+        dynamic_cast<const LinearClassifier&>(*model).patterns() / static_cast<double>(models.size());
+    maps.values = maps.values.size() == 0 ? pattern : MatrixD(maps.values + pattern);
+  }
+  // Each label against the mean of the others, as margins and contrasts are.
+  const double k = static_cast<double>(problem.labels.count());
+  const Eigen::RowVectorXd mean = maps.values.colwise().mean();
+  for (Eigen::Index row = 0; row < maps.values.rows(); ++row)
+    maps.values.row(row) = (maps.values.row(row) - mean) * (k / (k - 1));
+  return maps;
+}
+
+Image smoothed(Image image, double fwhm_mm) {
+  Smoother smoother(image.header.grid, fwhm_mm);
+  smoother.apply(image.volume(0));
+  return image;
+}
+
+MapAgreement compare(const std::vector<double>& a, const std::vector<double>& b, MapPart part) {
+  const Agreement agreement = compare_maps(a, b, part);
+  MapAgreement row;
+  row.part = to_string(part);
+  row.pearson = agreement.pearson;
+  row.spearman = agreement.spearman;
+  row.dice = agreement.dice;
+  row.features = agreement.features;
+  return row;
+}
+
+std::vector<float> as_floats(const Eigen::Ref<const Eigen::RowVectorXd>& row) {
+  std::vector<float> values(static_cast<std::size_t>(row.size()));
+  Eigen::Map<Eigen::RowVectorXf>(values.data(), row.size()) = row.cast<float>();
+  return values;
+}
+
+}  // namespace
+
+std::vector<double> values_in_mask(const Image& image, const Mask& mask) {
+  std::vector<double> values;
+  values.reserve(mask.voxels.size());
+  for (const std::int64_t voxel : mask.voxels) values.push_back(image.values.at(static_cast<std::size_t>(voxel)));
+  return values;
+}
+
+Explanation explain_model(const LearningProblem& problem, const ModelEvaluation& evaluation,
+                          const ExplainOptions& options, std::uint64_t seed) {
+  Explanation result;
+  const auto& models = evaluation.cross_validation.models;
+  if (models.empty() || !dynamic_cast<const DifferentiableClassifier*>(models.front().get())) return result;
+  const std::vector<int> subjects = subject_numbers(*problem.runs);
+  const int subject_count = *std::max_element(subjects.begin(), subjects.end()) + 1;
+  const std::int64_t features = problem.runs->front().series.values.cols();
+  for (const std::string& name : options.methods) {
+    AttributionOptions attribution;
+    attribution.method = attribution_method(name);
+    attribution.seed = seed;
+    if (attribution.method == AttributionMethod::occlusion) {
+      attribution.groups = occlusion_groups(*problem.runs->front().series.features);
+    }
+    ClassMapAverage average(problem.labels.count(), subject_count, features);
+    CurveSum curves;
+    Progress progress(fmt::format("{}, {}", evaluation.scores.name, name), static_cast<std::int64_t>(models.size()));
+    for (std::size_t fold = 0; fold < models.size(); ++fold) {
+      const auto& model = dynamic_cast<const DifferentiableClassifier&>(*models[fold]);
+      const SampleSet test = problem.test_set(static_cast<int>(fold));
+      for (std::int64_t first = 0; first < test.size(); first += kChunk) {
+        check_cancelled();
+        explain_chunk(model, chunk_of(test, first), {problem, subjects}, attribution, average, curves);
+      }
+      progress.advance();
+    }
+    result.maps.push_back(
+        {evaluation.scores.name, name, facts_of(attribution.method).is_relevance, average.maps().mean});
+    if (!curves.empty()) result.faithfulness.push_back(curves.row(evaluation.scores.name, name));
+  }
+  if (dynamic_cast<const LinearClassifier*>(models.front().get()))
+    result.maps.push_back(haufe_patterns(problem, evaluation));
+  return result;
+}
+
+std::vector<MapAgreement> agreement_with_glm(const std::vector<ModelMaps>& maps, const GlmMaps& glm,
+                                             const LabelTable& labels, const FeatureSpace& features, double fwhm_mm) {
+  const std::vector<double> widths = fwhm_mm > 0 ? std::vector<double>{0, fwhm_mm} : std::vector<double>{0};
+  std::vector<MapAgreement> rows;
+  for (const ModelMaps& model : maps) {
+    for (const GlmMap& contrast : glm.group) {
+      const Image image = to_image(features, as_floats(model.values.row(labels.index_of(contrast.contrast))));
+      for (const double width : widths) {
+        const std::vector<double> values = values_in_mask(width > 0 ? smoothed(image, width) : image, features.mask);
+        const std::vector<MapPart> parts = model.is_relevance
+                                               ? std::vector<MapPart>{MapPart::absolute, MapPart::positive}
+                                               : std::vector<MapPart>{MapPart::signed_values};
+        for (const MapPart part : parts) {
+          MapAgreement row = compare(values, contrast.effect, part);
+          row.label = contrast.contrast;
+          row.first = model.name();
+          row.second = "GLM contrast";
+          row.fwhm_mm = width;
+          rows.push_back(std::move(row));
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace noema

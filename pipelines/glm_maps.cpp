@@ -1,0 +1,151 @@
+#include "noema/pipelines/glm_maps.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/core/progress.h"
+#include "noema/glm/group.h"
+#include "noema/pipelines/output_folder.h"
+#include "noema/preprocess/confounds.h"
+
+namespace noema {
+namespace {
+
+/// Voxels as they are in the file, smoothed as asked for: the design models drifts and confounds itself.
+PreprocessOptions raw_options(const PreprocessOptions& preprocess) {
+  PreprocessOptions raw = preprocess;
+  raw.clean.detrend = false;
+  raw.clean.filter = TemporalFilter::none;
+  raw.clean.high_pass_hz.reset();
+  raw.clean.low_pass_hz.reset();
+  raw.clean.standardize = Standardize::none;
+  raw.confounds = "none";
+  return raw;
+}
+
+/// The confounds of the strategy, as columns of the design.
+Confounds confounds_of(const Run& run, const PreprocessOptions& preprocess) {
+  if (preprocess.confounds == "none") return {};
+  Confounds confounds = select_confounds(read_confounds(run.confounds), confounds_strategy(preprocess.confounds));
+  confounds.values = MatrixD(confounds.values.bottomRows(confounds.values.rows() - preprocess.drop_first));
+  return confounds;
+}
+
+FirstLevelOptions first_level_options(const GlmJob& job) {
+  FirstLevelOptions options;
+  options.design.hrf = job.hrf;
+  options.noise = job.noise;
+  options.slice_time_reference = 0.5;
+  if (job.high_pass_hz) {
+    options.design.high_pass_hz = *job.high_pass_hz;
+  } else {
+    options.design.drift = DriftModel::polynomial;
+  }
+  return options;
+}
+
+FirstLevelResult fit_subject(const GlmJob& job, const std::vector<std::size_t>& runs) {
+  const PreprocessOptions raw = raw_options(job.preprocess);
+  std::vector<PreprocessedRun> series;
+  for (const std::size_t r : runs) series.push_back(preprocess_run(job.runs[r], job.voxels, raw));
+  std::vector<RunData> inputs;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const Run& run = job.runs[runs[i]];
+    Confounds confounds = confounds_of(run, job.preprocess);
+    inputs.push_back(
+        {run.id(), &series[i].series, job.events[runs[i]], std::move(confounds.values), std::move(confounds.names)});
+  }
+  return first_level(inputs, job.contrasts, first_level_options(job));
+}
+
+std::vector<double> as_vector(const Eigen::VectorXd& values) { return {values.data(), values.data() + values.size()}; }
+
+std::vector<GlmMap> maps_of(const FirstLevelResult& result) {
+  std::vector<GlmMap> maps;
+  for (const ContrastResult& contrast : result.contrasts) {
+    maps.push_back({contrast.request.name, as_vector(contrast.maps.effect), as_vector(contrast.maps.z)});
+  }
+  return maps;
+}
+
+/// (S, V): the effects of those subjects that have the contrast.
+MatrixD effects_of(const std::map<std::string, std::vector<GlmMap>>& subjects, const std::string& contrast) {
+  std::vector<const GlmMap*> maps;
+  for (const auto& [subject, of_subject] : subjects) {
+    const auto found =
+        std::find_if(of_subject.begin(), of_subject.end(), [&](const GlmMap& map) { return map.contrast == contrast; });
+    if (found != of_subject.end()) maps.push_back(&*found);
+  }
+  MatrixD effects(static_cast<Eigen::Index>(maps.size()),
+                  maps.empty() ? 0 : static_cast<Eigen::Index>(maps[0]->effect.size()));
+  for (std::size_t s = 0; s < maps.size(); ++s) {
+    effects.row(static_cast<Eigen::Index>(s)) =
+        Eigen::Map<const Eigen::RowVectorXd>(maps[s]->effect.data(), effects.cols());
+  }
+  return effects;
+}
+
+std::vector<GlmMap> group_maps(const GlmMaps& maps, const std::vector<ContrastRequest>& contrasts) {
+  if (maps.subjects == 1) return maps.of_subject.begin()->second;
+  std::vector<GlmMap> group;
+  for (const ContrastRequest& contrast : contrasts) {
+    const MatrixD effects = effects_of(maps.of_subject, contrast.name);
+    if (effects.rows() < 2) continue;
+    const ContrastMaps test = one_sample_t(effects);
+    group.push_back({contrast.name, as_vector(test.effect), as_vector(test.z)});
+  }
+  return group;
+}
+
+}  // namespace
+
+GlmMaps fit_glm_maps(const GlmJob& job) {
+  std::map<std::string, std::vector<std::size_t>> runs_of;
+  for (std::size_t r = 0; r < job.runs.size(); ++r) runs_of[job.runs[r].subject()].push_back(r);
+  GlmMaps result;
+  Progress progress("GLM of subjects", static_cast<std::int64_t>(runs_of.size()));
+  for (const auto& [subject, runs] : runs_of) {
+    check_cancelled();
+    const FirstLevelResult fitted =
+        with_context(fmt::format("GLM of subject '{}'", subject), [&, &runs = runs] { return fit_subject(job, runs); });
+    if (result.design.names.empty()) result.design = fitted.designs.front();
+    result.of_subject[subject] = maps_of(fitted);
+    progress.advance();
+  }
+  result.subjects = static_cast<int>(result.of_subject.size());
+  result.group = group_maps(result, job.contrasts);
+  result.notes.push_back(
+      fmt::format("General linear model: haemodynamic response {}, {}, noise {}, effects in percent of the mean, fixed "
+                  "effects over runs{}.",
+                  hrf_model_name(job.hrf),
+                  job.high_pass_hz ? fmt::format("cosine drifts up to {:.4g} Hz", *job.high_pass_hz)
+                                   : std::string("a linear drift"),
+                  noise_model_name(job.noise), result.subjects > 1 ? ", a one-sample t test over subjects" : ""));
+  return result;
+}
+
+std::vector<std::string> write_glm_maps(const std::filesystem::path& folder, const GlmMaps& maps,
+                                        const FeatureSpace& voxels, const ImageHeader& like) {
+  std::vector<std::string> files;
+  const auto write = [&](const std::string& stem, const GlmMap& map) {
+    const std::pair<const char*, const std::vector<double>*> kinds[] = {{"effect", &map.effect}, {"z", &map.z}};
+    for (const auto& [stat, values] : kinds) {
+      const std::string name =
+          fmt::format("{}contrast-{}_stat-{}_statmap.nii.gz", stem, bids_label(map.contrast), stat);
+      files.push_back(
+          write_map(folder, name, voxels, {values->begin(), values->end()}, like, fmt::format("GLM {}", stat)));
+    }
+  };
+  for (const GlmMap& map : maps.group) write("maps/", map);
+  if (maps.subjects < 2) return files;  // the group's maps are the subject's
+  for (const auto& [subject, of_subject] : maps.of_subject) {
+    for (const GlmMap& map : of_subject) write(fmt::format("sub-{}/func/sub-{}_", subject, subject), map);
+  }
+  return files;
+}
+
+}  // namespace noema

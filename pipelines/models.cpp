@@ -1,0 +1,139 @@
+#include "noema/pipelines/models.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "noema/core/command.h"
+#include "noema/core/error.h"
+#include "noema/decoders/cnn3d.h"
+#include "noema/decoders/long_conv_classifier.h"
+#include "noema/decoders/mlp.h"
+#include "noema/learn/connectivity_classifier.h"
+#include "noema/learn/linear_classifier.h"
+#include "noema/learn/majority.h"
+
+namespace noema {
+namespace {
+
+constexpr int kLinearPermutations = 200;
+
+struct Known {
+  const char* name;
+  bool is_network;
+  bool is_baseline;
+};
+constexpr std::array<Known, 8> kModels{{{"ridge", false, false},
+                                        {"logistic", false, false},
+                                        {"fc-ridge", false, false},
+                                        {"long-conv", true, false},
+                                        {"mlp", true, false},
+                                        {"cnn3d", true, false},
+                                        {"majority", false, true},
+                                        {"nuisance", false, true}}};
+
+FeatureTransformOptions transform_of(const ModelOptions& options, FeatureKind features, bool whiten) {
+  FeatureTransformOptions transform = default_transform(features);
+  if (options.screening == "none") transform.screening = Screening::none;
+  if (options.screening == "anova") transform.screening = Screening::anova;
+  if (options.screening == "task") transform.screening = Screening::task;
+  transform.keep = options.screening_keep;
+  transform.keep_is_percent = options.screening_keep_is_percent;
+  transform.whiten = options.whiten.value_or(whiten);
+  return transform;
+}
+
+ClassifierFactory linear(LinearKind kind, const ModelOptions& options, FeatureKind features) {
+  LinearClassifierOptions linear;
+  linear.kind = kind;
+  linear.transform = transform_of(options, features, false);
+  return linear_factory(linear);
+}
+
+/// Ridge on all nuisance columns: there are few, so none is screened out.
+ClassifierFactory nuisance() {
+  LinearClassifierOptions linear;
+  linear.transform = default_transform(FeatureKind::parcels);
+  return linear_factory(linear);
+}
+
+template <class Classifier, class Options>
+ClassifierFactory network(Options network, const ModelOptions& options, FeatureKind features) {
+  const bool whitens = network.network.transform && network.network.transform->whiten;
+  if (network.network.transform) network.network.transform = transform_of(options, features, whitens);
+  if (options.epochs) {
+    network.network.training.epochs = *options.epochs;
+    network.network.training.min_steps = network.network.training.max_steps = 0;
+  }
+  return [network](std::uint64_t seed) {
+    Options seeded = network;
+    seeded.network.training.seed = seed;
+    return std::make_unique<Classifier>(seeded);
+  };
+}
+
+ClassifierFactory factory_of(const std::string& name, const ModelOptions& options, FeatureKind features) {
+  if (name == "ridge") return linear(LinearKind::ridge, options, features);
+  if (name == "logistic") return linear(LinearKind::logistic, options, features);
+  if (name == "fc-ridge") return [](std::uint64_t) { return std::make_unique<ConnectivityClassifier>(); };
+  if (name == "long-conv") return network<LongConvClassifier>(LongConvClassifierOptions(), options, features);
+  if (name == "mlp") return network<MlpClassifier>(MlpOptions(), options, features);
+  if (name == "cnn3d") return network<Cnn3dClassifier>(Cnn3dOptions(), options, features);
+  if (name == "nuisance") return nuisance();
+  return [](std::uint64_t) { return std::make_unique<MajorityClassifier>(); };
+}
+
+void check_fits(const std::string& name, FeatureKind features, SampleUnit unit) {
+  if (name == "cnn3d" && features != FeatureKind::voxels) {
+    throw UsageError("--model cnn3d convolves in space, so it needs voxels; add --features voxels");
+  }
+  if (name == "fc-ridge" && unit != SampleUnit::runs && unit != SampleUnit::blocks && unit != SampleUnit::trials) {
+    throw UsageError("--model fc-ridge needs samples of many volumes; add --samples blocks, trials or runs");
+  }
+}
+
+std::vector<std::string> wanted_models(const ModelOptions& options, SampleUnit unit) {
+  std::vector<std::string> wanted = options.models;
+  if (wanted.empty()) wanted = {"ridge", "logistic", "long-conv"};
+  if (options.models.empty() && unit == SampleUnit::runs) wanted.insert(wanted.begin() + 2, "fc-ridge");
+  const std::vector<std::string> names = model_names();
+  for (const std::string& name : wanted) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const auto nearest = nearest_match(name, names);
+    throw UsageError(fmt::format("--model: found '{}', expected some of {}{}", name, fmt::join(names, ", "),
+                                 nearest ? fmt::format("; did you mean {}?", *nearest) : ""));
+  }
+  return wanted;
+}
+
+}  // namespace
+
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const Known& model : kModels) names.emplace_back(model.name);
+  return names;
+}
+
+std::vector<ModelPlan> plan_models(const ModelOptions& options, FeatureKind features, SampleUnit unit) {
+  const std::vector<std::string> wanted = wanted_models(options, unit);
+  std::vector<ModelPlan> plans;
+  for (const Known& known : kModels) {
+    if (!known.is_baseline && std::find(wanted.begin(), wanted.end(), known.name) == wanted.end()) continue;
+    check_fits(known.name, features, unit);
+    ModelPlan plan;
+    plan.name = known.name;
+    plan.factory = factory_of(known.name, options, features);
+    plan.is_baseline = known.is_baseline;
+    plan.is_network = known.is_network;
+    plan.uses_nuisance = plan.name == "nuisance";
+    plan.seeds = known.is_network ? options.seeds : 1;
+    if (!known.is_baseline)
+      plan.permutations = options.permutations.value_or(known.is_network ? 0 : kLinearPermutations);
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+}  // namespace noema

@@ -1,0 +1,34 @@
+// pipelines/models: the models a run can be asked for, by name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "noema/io/series.h"
+#include "noema/learn/classifier.h"
+#include "noema/learn/labels.h"
+#include "noema/pipelines/options.h"
+
+namespace noema {
+
+/// Names in the order of tables: linear models, networks, baselines.
+std::vector<std::string> model_names();
+
+struct ModelPlan {
+  std::string name;
+  ClassifierFactory factory;
+  bool is_baseline = false;
+  /// Networks draw random numbers and bring threads of their own.
+  bool is_network = false;
+  /// Learns from the nuisance series instead of the brain's.
+  bool uses_nuisance = false;
+  int seeds = 1;
+  int permutations = 0;
+};
+
+/// The models to evaluate: those asked for, else ridge, logistic and long-conv (and fc-ridge where a run is a sample),
+/// always beside the baselines.
+/// @throws UsageError for an unknown name, naming the nearest, or a model that does not fit the features or samples.
+std::vector<ModelPlan> plan_models(const ModelOptions& options, FeatureKind features, SampleUnit unit);
+
+}  // namespace noema

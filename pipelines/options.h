@@ -1,0 +1,100 @@
+// pipelines/options: what a whole-dataset run is asked to do. One struct for each stage; commands fill them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "noema/io/dataset.h"
+#include "noema/learn/labels.h"
+#include "noema/learn/problem.h"
+#include "noema/preprocess/run.h"
+
+namespace noema {
+
+/// Which part of the work a call does, as BIDS-Apps name it.
+enum class AnalysisLevel {
+  all,          ///< both
+  participant,  ///< preprocess each subject and keep the result
+  group,        ///< everything that needs all subjects; subjects that are not finished are preprocessed first
+};
+
+/// A number that is chosen by the data, switched off, or given.
+struct AutoNumber {
+  enum class Kind { automatic, none, given } kind = Kind::automatic;
+  double value = 0;
+};
+
+/// From the files of a dataset to clean series.
+struct PrepareOptions {
+  std::filesystem::path root;
+  std::filesystem::path output;
+  AnalysisLevel level = AnalysisLevel::all;
+  DatasetQuery query;
+  /// Filter cut-offs and the repetition time are filled in from `high_pass_hz` and the runs.
+  PreprocessOptions preprocess;
+  AutoNumber high_pass_hz;
+  /// A mask image on the runs' grid; empty: the runs' own brain masks, else masks from their mean images.
+  std::filesystem::path mask;
+  /// Labels or maps on the runs' grid; empty: voxels, or geometric parcels of the mask.
+  std::filesystem::path atlas;
+  std::filesystem::path atlas_names;
+  /// "auto" (voxels up to `kMostVoxelFeatures`, else parcels), "voxels" or "parcels".
+  std::string features = "auto";
+  int parcels = 400;
+  std::string label_column = "trial_type";
+  /// The label of a whole run: an entity of its name or a column of participants.tsv; empty: labels from events.
+  std::string run_label;
+  /// Subjects that are worked on at once.
+  int processes = 1;
+  std::uint64_t seed = 0;
+  /// The effective configuration, kept with every result.
+  std::string configuration;
+};
+
+/// Larger masks are divided into parcels, unless voxels are asked for.
+inline constexpr std::int64_t kMostVoxelFeatures = 60000;
+
+/// From clean series to samples and folds.
+struct EvaluationOptions {
+  LabelRule rule;
+  ProblemOptions problem;
+};
+
+/// Which models, and how they are fitted.
+struct ModelOptions {
+  /// Names of `model_names()`; empty: the default set.
+  std::vector<std::string> models;
+  int seeds = 3;
+  std::uint64_t seed = 0;
+  /// "auto", "none", "anova" or "task".
+  std::string screening = "auto";
+  double screening_keep = 500;
+  bool screening_keep_is_percent = false;
+  std::optional<bool> whiten;
+  std::optional<int> epochs;
+  /// Without it 200 for linear models and none for networks.
+  std::optional<int> permutations;
+};
+
+/// Which maps are made of the models.
+struct ExplainOptions {
+  /// Names of attribution methods.
+  std::vector<std::string> methods{"gradient", "integrated-gradients"};
+  bool glm = true;
+  /// Maps are compared as they are and smoothed by this.
+  double map_fwhm_mm = 8;
+};
+
+struct DecodeOptions {
+  PrepareOptions prepare;
+  EvaluationOptions evaluation;
+  ModelOptions models;
+  ExplainOptions explain;
+  bool dry_run = false;
+};
+
+}  // namespace noema

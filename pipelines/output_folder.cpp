@@ -1,0 +1,92 @@
+#include "noema/pipelines/output_folder.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/core/version.h"
+#include "noema/io/atomic_file.h"
+#include "noema/io/nifti.h"
+
+namespace noema {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string spelled(char sign) {
+  switch (sign) {
+    case '-':
+      return " Minus ";
+    case '+':
+      return " Plus ";
+    case '>':
+      return " Gt ";
+    case '<':
+      return " Lt ";
+    case '_':
+      return " ";
+    default:
+      return std::string(1, sign);
+  }
+}
+
+}  // namespace
+
+void open_output_folder(const fs::path& folder, const std::string& command, const std::string& configuration) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    throw IoError(folder,
+                  fmt::format("cannot make the output folder ({}); give another OUT_DIR or its parent's permission",
+                              error.message()));
+  if (!fs::is_directory(folder)) throw IoError(folder, "is a file, expected a folder for the results");
+  if (const int removed = remove_stale_temporaries(folder); removed > 0) {
+    log_info(fmt::format("removed {} unfinished files of an interrupted run from '{}'", removed, folder.string()));
+  }
+  const nlohmann::json description{
+      {"Name", "Noema results"},
+      {"BIDSVersion", "1.9.0"},
+      {"DatasetType", "derivative"},
+      {"GeneratedBy", {{{"Name", "noema"}, {"Version", build_info().version}, {"Description", "noema " + command}}}}};
+  write_file(folder / "dataset_description.json", description.dump(2) + "\n");
+  write_file(folder / ("noema-" + command + ".toml"), configuration);
+}
+
+std::string bids_label(const std::string& label) {
+  std::string words;
+  for (const char sign : label) words += spelled(sign);
+  std::string result;
+  bool start = false;
+  for (const char letter : words) {
+    if (letter == ' ') {
+      start = !result.empty();
+    } else if (std::isalnum(static_cast<unsigned char>(letter))) {
+      result += start ? static_cast<char>(std::toupper(static_cast<unsigned char>(letter))) : letter;
+      start = false;
+    }
+  }
+  if (result.empty())
+    throw DataError(
+        fmt::format("the label '{}' has no letter or digit to name a file by; rename it with --labels", label));
+  return result;
+}
+
+std::string write_map(const fs::path& folder, const std::string& name, const FeatureSpace& features,
+                      const std::vector<float>& values, const ImageHeader& like, const std::string& description) {
+  Image image = to_image(features, values);
+  image.header.disk_orientation = like.disk_orientation;
+  image.header.sform_code = like.sform_code;
+  image.header.qform_code = like.qform_code;
+  image.header.space = like.space;
+  WriteOptions options;
+  options.description = description.substr(0, 79);
+  const fs::path path = folder / name;
+  fs::create_directories(path.parent_path());
+  write_image(path, image, options);
+  return name;
+}
+
+}  // namespace noema

@@ -1,0 +1,27 @@
+// pipelines/output_folder: the folder of a run's results, as BIDS derivatives ask for it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "noema/io/image.h"
+#include "noema/io/series.h"
+
+namespace noema {
+
+/// Makes the folder (and its parents), removes temporaries of killed runs, and writes dataset_description.json and the
+/// effective configuration (noema-<command>.toml). @throws IoError naming the folder and what to do when it cannot be
+/// written.
+void open_output_folder(const std::filesystem::path& folder, const std::string& command,
+                        const std::string& configuration);
+
+/// "left hand" → "leftHand": a label as BIDS file names take it (letters and digits, later words capitalised).
+/// `_` and spaces part words; "-", "+", ">", "<" become Minus, Plus, Gt, Lt.
+std::string bids_label(const std::string& label);
+
+/// Writes one value a feature as a NIfTI map on the mask's grid, and returns the path relative to `folder`.
+std::string write_map(const std::filesystem::path& folder, const std::string& name, const FeatureSpace& features,
+                      const std::vector<float>& values, const ImageHeader& like, const std::string& description);
+
+}  // namespace noema

@@ -1,0 +1,337 @@
+#include "noema/pipelines/prepare.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/core/parallel.h"
+#include "noema/core/progress.h"
+#include "noema/io/atomic_file.h"
+#include "noema/pipelines/feature_choice.h"
+#include "noema/pipelines/subject_series.h"
+
+namespace noema {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The subjects whose masks decide the features: all of the dataset when single subjects are preprocessed by
+/// themselves, so that a later call for the group finds the same features.
+Dataset dataset_for_features(const PrepareOptions& options, const Dataset& dataset) {
+  if (options.level != AnalysisLevel::participant || options.query.participants.empty()) return dataset;
+  DatasetQuery everybody = options.query;
+  everybody.participants.clear();
+  return index_dataset(options.root, everybody);
+}
+
+HighPassChoice resolve_high_pass(const PrepareOptions& options, const std::vector<Run>& runs) {
+  if (options.high_pass_hz.kind == AutoNumber::Kind::none) return {std::nullopt, "No high-pass filter, as asked for."};
+  if (options.high_pass_hz.kind == AutoNumber::Kind::given) {
+    return {options.high_pass_hz.value,
+            fmt::format("High-pass at {:.4g} Hz, as asked for.", options.high_pass_hz.value)};
+  }
+  std::vector<std::vector<Event>> events;
+  EventsOptions reading;
+  reading.label_column = options.label_column;
+  for (const Run& run : runs) {
+    if (!run.events.empty() && options.run_label.empty()) events.push_back(read_events(run.events, reading));
+  }
+  return choose_high_pass(events);
+}
+
+void write_crash_file(const PrepareOptions& options, const std::string& subject, const Error& error) {
+  const fs::path folder = options.output / "logs";
+  fs::create_directories(folder);
+  const Provenance provenance = make_provenance(options.seed, options.configuration);
+  write_file(
+      folder / fmt::format("crash-sub-{}.txt", subject),
+      fmt::format(
+          "subject: {}\ntime: {}\ncommand: {}\nversion: {} ({})\nerror: {}\nat: {}:{} in {}\n\nconfiguration:\n{}",
+          subject, provenance.created, provenance.command_line, provenance.version, provenance.git_revision,
+          error.what(), error.where().file_name(), error.where().line(), error.where().function_name(),
+          options.configuration));
+}
+
+struct Finished {
+  SubjectOutcome outcome;
+  SubjectSeries series;
+};
+
+Finished finish_subject(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
+  Finished finished;
+  finished.outcome.subject = subject;
+  try {
+    finished.series =
+        with_context(fmt::format("subject '{}'", subject), [&] { return subject_series(job, subject, runs); });
+    finished.outcome.kind = finished.series.reused ? SubjectOutcome::Kind::reused : SubjectOutcome::Kind::computed;
+    finished.outcome.reason = finished.series.reason;
+    const fs::path old_crash = job.options->output / "logs" / fmt::format("crash-sub-{}.txt", subject);
+    if (fs::exists(old_crash)) fs::remove(old_crash);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& error) {
+    finished.outcome.kind = SubjectOutcome::Kind::failed;
+    finished.outcome.reason = error.what();
+    log(LogLevel::error, error.what());
+    write_crash_file(*job.options, subject, error);
+  }
+  return finished;
+}
+
+std::map<std::string, std::vector<Run>> by_subject(const std::vector<Run>& runs) {
+  std::map<std::string, std::vector<Run>> subjects;
+  for (const Run& run : runs) subjects[run.subject()].push_back(run);
+  return subjects;
+}
+
+std::vector<Finished> finish_subjects(const SeriesJob& job, const std::vector<Run>& runs) {
+  const auto subjects = by_subject(runs);
+  std::vector<const std::pair<const std::string, std::vector<Run>>*> queue;
+  for (const auto& subject : subjects) queue.push_back(&subject);
+  std::vector<Finished> finished(queue.size());
+  Progress progress("preprocessing subjects", static_cast<std::int64_t>(queue.size()));
+  const auto work = [&](std::size_t i) {
+    check_cancelled();
+    finished[i] = finish_subject(job, queue[i]->first, queue[i]->second);
+    progress.advance();
+  };
+  const auto workers = std::min<std::int64_t>(job.options->processes, static_cast<std::int64_t>(queue.size()));
+  if (workers <= 1) {
+    for (std::size_t i = 0; i < queue.size(); ++i) work(i);  // each subject uses all threads
+  } else {
+    std::atomic<std::size_t> next{0};
+    parallel_tasks(workers, [&](std::int64_t) {
+      for (std::size_t i = next++; i < queue.size(); i = next++) work(i);
+    });
+  }
+  return finished;
+}
+
+void say_outcomes(const std::vector<SubjectOutcome>& outcomes) {
+  std::vector<std::string> reused;
+  int failed = 0;
+  for (const SubjectOutcome& outcome : outcomes) {
+    if (outcome.kind == SubjectOutcome::Kind::reused) reused.push_back(outcome.subject);
+    failed += outcome.kind == SubjectOutcome::Kind::failed ? 1 : 0;
+  }
+  if (!reused.empty()) {
+    log_info(fmt::format("{} of {} subjects were finished before and are reused: {}", reused.size(), outcomes.size(),
+                         fmt::join(reused, ", ")));
+  }
+  for (const SubjectOutcome& outcome : outcomes) {
+    if (outcome.kind == SubjectOutcome::Kind::computed && !outcome.reason.empty() &&
+        outcome.reason != "it is not there yet") {
+      log_info(fmt::format("subject '{}' was computed again: {}", outcome.subject, outcome.reason));
+    }
+  }
+  if (failed > 0)
+    log_warning(fmt::format("{} of {} subjects failed; see the crash files in logs/", failed, outcomes.size()));
+}
+
+/// Columns that are constant in any run carry nothing there, so they are left out of all runs.
+std::vector<std::int64_t> varying_columns(const std::vector<StoredRun*>& runs, std::int64_t features) {
+  std::vector<char> varies(static_cast<std::size_t>(features), 1);
+  for (const StoredRun* run : runs) {
+    const MatrixF& values = run->series.values;
+    parallel_for(features, 512, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t f = begin; f < end; ++f) {
+        if ((values.col(f).array() == values(0, f)).all()) varies[static_cast<std::size_t>(f)] = 0;
+      }
+    });
+  }
+  std::vector<std::int64_t> columns;
+  for (std::int64_t f = 0; f < features; ++f) {
+    if (varies[static_cast<std::size_t>(f)]) columns.push_back(f);
+  }
+  return columns;
+}
+
+FeatureSpace restricted(const FeatureSpace& features, const std::vector<std::int64_t>& columns) {
+  FeatureSpace kept = features;
+  if (features.kind == FeatureKind::voxels) {
+    kept.mask.voxels.clear();
+    for (const std::int64_t f : columns) kept.mask.voxels.push_back(features.mask.voxels[static_cast<std::size_t>(f)]);
+    return kept;
+  }
+  std::vector<std::int32_t> new_index(static_cast<std::size_t>(features.count()), -1);
+  kept.names.clear();
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    new_index[static_cast<std::size_t>(columns[i])] = static_cast<std::int32_t>(i);
+    kept.names.push_back(features.names[static_cast<std::size_t>(columns[i])]);
+  }
+  for (std::int32_t& parcel : kept.parcel_of_voxel)
+    parcel = parcel < 0 ? -1 : new_index[static_cast<std::size_t>(parcel)];
+  if (features.kind == FeatureKind::maps) kept.map_weights = MatrixF(features.map_weights(Eigen::all, columns));
+  return kept;
+}
+
+void leave_out_constant_features(std::vector<StoredRun*>& runs, PreparedData& data) {
+  const std::int64_t before = data.features->count();
+  const std::vector<std::int64_t> columns = varying_columns(runs, before);
+  const auto left_out = before - static_cast<std::int64_t>(columns.size());
+  if (left_out == 0) return;
+  if (columns.empty()) throw DataError("every feature is constant in some run: there is nothing to learn from");
+  data.features = std::make_shared<const FeatureSpace>(restricted(*data.features, columns));
+  for (StoredRun* run : runs) run->series.values = MatrixF(run->series.values(Eigen::all, columns));
+  data.notes.push_back(
+      fmt::format("{} of {} features left out because they are constant in at least one run.", left_out, before));
+}
+
+std::map<std::string, std::string> groups_of(const Run& run, const std::optional<Table>& participants) {
+  std::map<std::string, std::string> groups;
+  if (!participants || !participants->has("participant_id")) return groups;
+  const auto& ids = participants->column("participant_id");
+  for (std::size_t row = 0; row < ids.size(); ++row) {
+    if (ids[row] != run.subject() && ids[row] != "sub-" + run.subject()) continue;
+    for (std::size_t c = 0; c < participants->names.size(); ++c) {
+      const std::string& value = participants->columns[c][row];
+      if (participants->names[c] != "participant_id" && value != "n/a" && !value.empty())
+        groups[participants->names[c]] = value;
+    }
+  }
+  return groups;
+}
+
+LearningRun learning_run(const StoredRun& stored, const Run& run, const Dataset& dataset) {
+  LearningRun learning;
+  learning.id = stored.id;
+  learning.subject = run.subject();
+  learning.session = run.entity("ses");
+  learning.run = run.entity("run");
+  learning.groups = groups_of(run, dataset.participants);
+  learning.events = stored.events;
+  return learning;
+}
+
+/// Steps in the order of their first appearance, each once.
+void add_notes(const std::vector<StoredRun*>& runs, std::vector<std::string>& notes) {
+  for (const StoredRun* run : runs) {
+    for (const std::string& note : run->notes) {
+      if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+    }
+  }
+}
+
+/// Nuisance names that all runs have, so that the baseline sees the same columns everywhere.
+std::vector<std::string> common_nuisance(const std::vector<StoredRun*>& runs) {
+  std::vector<std::string> names = runs.front()->nuisance_names;
+  for (const StoredRun* run : runs) {
+    std::erase_if(names, [&](const std::string& name) {
+      return std::find(run->nuisance_names.begin(), run->nuisance_names.end(), name) == run->nuisance_names.end();
+    });
+  }
+  return names;
+}
+
+Series nuisance_series_of(const StoredRun& run, const std::vector<std::string>& names,
+                          const std::shared_ptr<const FeatureSpace>& features) {
+  Series series;
+  series.features = features;
+  series.tr_s = run.series.tr_s;
+  series.start_s = run.series.start_s;
+  series.keep = run.series.keep;
+  series.values.resize(run.nuisance.rows(), static_cast<Eigen::Index>(names.size()));
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    const auto at =
+        std::find(run.nuisance_names.begin(), run.nuisance_names.end(), names[c]) - run.nuisance_names.begin();
+    series.values.col(static_cast<Eigen::Index>(c)) = run.nuisance.col(at).cast<float>();
+  }
+  return series;
+}
+
+/// Nuisance columns as "parcels" without voxels: what a series needs to say of its features.
+std::shared_ptr<const FeatureSpace> nuisance_features(const std::vector<std::string>& names) {
+  auto features = std::make_shared<FeatureSpace>();
+  features->kind = FeatureKind::parcels;
+  features->names = names;
+  return features;
+}
+
+void gather(std::vector<Finished>& finished, const Dataset& dataset, PreparedData& data) {
+  std::vector<StoredRun*> stored;
+  std::vector<double> mean(static_cast<std::size_t>(data.features->mask.size()), 0);
+  int subjects = 0;
+  const Mask mask = data.features->mask;
+  for (Finished& subject : finished) {
+    data.subjects.push_back(subject.outcome);
+    data.inputs.insert(data.inputs.end(), subject.series.inputs.begin(), subject.series.inputs.end());
+    if (subject.outcome.kind == SubjectOutcome::Kind::failed) continue;
+    ++subjects;
+    for (std::size_t v = 0; v < mean.size(); ++v) mean[v] += subject.series.mean[v];
+    for (StoredRun& run : subject.series.runs) stored.push_back(&run);
+  }
+  if (stored.empty())
+    throw DataError(fmt::format("all {} subjects failed; the crash files in logs/ say why", finished.size()));
+  std::vector<float> values(mean.size());
+  for (std::size_t v = 0; v < mean.size(); ++v) values[v] = static_cast<float>(mean[v] / subjects);
+  data.mean = unmask(mask, values);
+  add_notes(stored, data.notes);
+  leave_out_constant_features(stored, data);
+  data.nuisance_names = common_nuisance(stored);
+  auto runs = std::make_shared<std::vector<LearningRun>>();
+  auto nuisance = std::make_shared<std::vector<LearningRun>>();
+  const auto nuisance_space = nuisance_features(data.nuisance_names);
+  for (StoredRun* run : stored) {
+    const auto file =
+        std::find_if(dataset.runs.begin(), dataset.runs.end(), [&](const Run& r) { return r.id() == run->id; });
+    data.files.push_back(*file);
+    LearningRun learning = learning_run(*run, *file, dataset);
+    learning.series = nuisance_series_of(*run, data.nuisance_names, nuisance_space);
+    nuisance->push_back(learning);
+    learning.series = std::move(run->series);
+    learning.series.features = data.features;
+    runs->push_back(std::move(learning));
+  }
+  data.runs = runs;
+  data.nuisance = nuisance;
+}
+
+SeriesJob make_job(const PrepareOptions& options, PreparedData& data) {
+  const Dataset for_features = dataset_for_features(options, data.dataset);
+  FeatureChoice choice = choose_features(for_features.runs, options);
+  data.features = choice.features;
+  data.notes = choice.notes;
+  data.high_pass = resolve_high_pass(options, for_features.runs);
+  data.notes.push_back(data.high_pass.reason);
+  data.preprocess = options.preprocess;
+  data.preprocess.clean.high_pass_hz = data.high_pass.high_pass_hz;
+  if (!data.high_pass.high_pass_hz && !data.preprocess.clean.low_pass_hz)
+    data.preprocess.clean.filter = TemporalFilter::none;
+  return {&options, data.preprocess, data.features, &data.dataset};
+}
+
+}  // namespace
+
+PreparedData prepare_dataset(const PrepareOptions& options) {
+  PreparedData data;
+  data.dataset = index_dataset(options.root, options.query);
+  const SeriesJob job = make_job(options, data);
+  std::vector<Finished> finished = finish_subjects(job, data.dataset.runs);
+  gather(finished, data.dataset, data);
+  say_outcomes(data.subjects);
+  return data;
+}
+
+std::vector<std::string> plan_preparation(const PrepareOptions& options) {
+  PreparedData data;
+  data.dataset = index_dataset(options.root, options.query);
+  const SeriesJob job = make_job(options, data);
+  std::vector<std::string> lines = data.notes;
+  for (const auto& [subject, runs] : by_subject(data.dataset.runs)) {
+    const std::string reason = reason_to_compute(job, subject, runs);
+    lines.push_back(fmt::format("sub-{}: {} runs, {}", subject, runs.size(),
+                                reason.empty() ? "finished before, to be reused" : "to be computed: " + reason));
+  }
+  return lines;
+}
+
+}  // namespace noema

@@ -1,0 +1,56 @@
+// pipelines/prepare: from the files of a dataset to runs ready for learning; finished subjects are reused.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "noema/core/provenance.h"
+#include "noema/io/dataset.h"
+#include "noema/io/image.h"
+#include "noema/learn/samples.h"
+#include "noema/pipelines/options.h"
+#include "noema/preprocess/high_pass_choice.h"
+
+namespace noema {
+
+/// What became of one subject.
+struct SubjectOutcome {
+  std::string subject;
+  enum class Kind { computed, reused, failed } kind = Kind::computed;
+  /// Why it was computed though a result was there, or the error.
+  std::string reason;
+};
+
+struct PreparedData {
+  Dataset dataset;
+  std::shared_ptr<const FeatureSpace> features;
+  /// By subject, session, task and run; the runs of failed subjects are missing.
+  std::shared_ptr<const std::vector<LearningRun>> runs;
+  /// The same runs with nuisance series (motion, global signal, place in the run) as their features.
+  std::shared_ptr<const std::vector<LearningRun>> nuisance;
+  std::vector<std::string> nuisance_names;
+  /// The files of each of `runs`.
+  std::vector<Run> files;
+  std::vector<SubjectOutcome> subjects;
+  /// The steps each run went through; steps that differ between runs are given once each.
+  std::vector<std::string> notes;
+  HighPassChoice high_pass;
+  /// As used: with the cut-off and filter that were chosen.
+  PreprocessOptions preprocess;
+  /// The mean over runs of the mean volumes, on the mask's grid.
+  Image mean;
+  std::vector<InputRecord> inputs;
+};
+
+/// Indexes the dataset, agrees on one set of features for all subjects, and preprocesses each subject (or takes what an
+/// earlier call left in the output folder, if configuration, inputs and version agree). A subject that fails is
+/// recorded, leaves `logs/crash-sub-<label>.txt`, and the others go on.
+/// @throws as `index_dataset`; ShapeError if runs lie on different grids; DataError if no subject is left; Cancelled
+PreparedData prepare_dataset(const PrepareOptions& options);
+
+/// What `prepare_dataset` would do, for people: runs, features, and which subjects are finished.
+std::vector<std::string> plan_preparation(const PrepareOptions& options);
+
+}  // namespace noema

@@ -1,0 +1,172 @@
+#include "noema/pipelines/subject_series.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "noema/core/error.h"
+#include "noema/core/hash.h"
+#include "noema/core/log.h"
+#include "noema/core/version.h"
+#include "noema/io/nifti.h"
+#include "noema/learn/labels.h"
+#include "noema/pipelines/preprocess_config.h"
+
+namespace noema {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+fs::path mean_path(const fs::path& output, const std::string& subject) {
+  return output / ("sub-" + subject) / "func" / fmt::format("sub-{}_desc-mean_boldref.nii.gz", subject);
+}
+
+std::string hash_of(const FeatureSpace& features) {
+  Hasher hasher;
+  const Grid& grid = features.mask.grid;
+  hasher.add(std::as_bytes(std::span(grid.shape)));
+  hasher.add(std::as_bytes(std::span(grid.ras_from_voxel.data(), 16)));
+  hasher.add(std::as_bytes(std::span(features.mask.voxels)));
+  hasher.add(std::as_bytes(std::span(features.parcel_of_voxel)));
+  hasher.add(features.atlas_hash);
+  return hasher.digest();
+}
+
+/// Everything but the inputs that decides what the series are.
+std::string configuration_of(const SeriesJob& job) {
+  return preprocess_to_toml(job.preprocess) +
+         fmt::format("label_column = \"{}\"\nrun_label = \"{}\"\n", job.options->label_column, job.options->run_label);
+}
+
+std::vector<InputRecord> inputs_of(const std::vector<Run>& runs) {
+  std::vector<InputRecord> records;
+  for (const Run& run : runs) {
+    for (const fs::path& path : {run.bold, run.confounds, run.events}) {
+      if (!path.empty()) records.push_back(record_input(path));
+    }
+  }
+  return records;
+}
+
+json record_of(const SeriesJob& job, const std::vector<InputRecord>& inputs) {
+  json files = json::array();
+  for (const InputRecord& input : inputs) {
+    files.push_back({{"path", input.path},
+                     {"size_bytes", input.size_bytes},
+                     {"modified_unix_s", input.modified_unix_s},
+                     {"hash", input.hash}});
+  }
+  return {{"version", build_info().version},
+          {"git_revision", build_info().git_revision},
+          {"configuration", configuration_of(job)},
+          {"features", hash_of(*job.features)},
+          {"inputs", files}};
+}
+
+/// Which part of the kept record is another than the one wanted; empty if none.
+std::string difference(const json& kept, const json& wanted) {
+  if (kept.value("version", json()) != wanted["version"] ||
+      kept.value("git_revision", json()) != wanted["git_revision"]) {
+    return "it was made by another version";
+  }
+  if (kept.value("configuration", json()) != wanted["configuration"]) return "the preprocessing options changed";
+  if (kept.value("features", json()) != wanted["features"]) return "the mask or the features changed";
+  if (kept.value("inputs", json()) != wanted["inputs"]) return "the input files changed";
+  return "";
+}
+
+std::vector<Event> events_of(const SeriesJob& job, const Run& run, const Series& series) {
+  if (!job.options->run_label.empty()) {
+    return {whole_run_event(series, run_level_label(run, job.dataset->participants, job.options->run_label))};
+  }
+  if (run.events.empty()) return {};
+  EventsOptions options;
+  options.label_column = job.options->label_column;
+  return read_events(run.events, options);
+}
+
+SubjectSeries compute(const SeriesJob& job, const std::vector<Run>& runs) {
+  SubjectSeries result;
+  result.mean.assign(static_cast<std::size_t>(job.features->mask.size()), 0);
+  for (const Run& run : runs) {
+    PreprocessedRun done = with_context(fmt::format("preprocessing '{}'", run.bold.string()),
+                                        [&] { return preprocess_run(run, job.features, job.preprocess); });
+    StoredRun stored;
+    stored.id = run.id();
+    stored.entities = run.entities;
+    stored.events = events_of(job, run, done.series);
+    stored.series = std::move(done.series);
+    stored.nuisance = std::move(done.nuisance);
+    stored.nuisance_names = std::move(done.nuisance_names);
+    stored.notes = std::move(done.notes);
+    for (std::size_t v = 0; v < result.mean.size(); ++v)
+      result.mean[v] += done.mean[v] / static_cast<float>(runs.size());
+    result.runs.push_back(std::move(stored));
+  }
+  return result;
+}
+
+void keep(const SeriesJob& job, const std::string& subject, const SubjectSeries& series, const json& record) {
+  const fs::path path = series_path(job.options->output, subject);
+  fs::create_directories(path.parent_path());
+  // The store last: once it is there, the subject is finished.
+  write_image(mean_path(job.options->output, subject), unmask(job.features->mask, series.mean));
+  SampleStoreWriter writer(path, *job.features, record.dump());
+  for (const StoredRun& run : series.runs) writer.add_run(run);
+  writer.commit();
+}
+
+SubjectSeries read_back(const SeriesJob& job, const std::string& subject) {
+  SubjectSeries result;
+  const SampleStore store = SampleStore::open(series_path(job.options->output, subject));
+  for (std::size_t i = 0; i < store.runs().size(); ++i) {
+    result.runs.push_back(store.read_run(static_cast<std::int64_t>(i)));
+    result.runs.back().series.features = job.features;
+  }
+  const Image mean = read_image(mean_path(job.options->output, subject));
+  for (const std::int64_t voxel : job.features->mask.voxels)
+    result.mean.push_back(mean.values.at(static_cast<std::size_t>(voxel)));
+  result.reused = true;
+  return result;
+}
+
+std::string reason_to_compute(const SeriesJob& job, const std::string& subject, const json& wanted) {
+  const fs::path path = series_path(job.options->output, subject);
+  if (!fs::exists(path) || !fs::exists(mean_path(job.options->output, subject))) return "it is not there yet";
+  try {
+    return difference(json::parse(SampleStore::open(path).provenance()), wanted);
+  } catch (const Error& error) {
+    return fmt::format("it cannot be read ({})", error.what());
+  } catch (const json::exception&) {
+    return "it does not say how it was made";
+  }
+}
+
+}  // namespace
+
+fs::path series_path(const fs::path& output, const std::string& subject) {
+  return output / ("sub-" + subject) / "func" / fmt::format("sub-{}_desc-series_bold.h5", subject);
+}
+
+SubjectSeries subject_series(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
+  const std::vector<InputRecord> inputs = inputs_of(runs);
+  const json record = record_of(job, inputs);
+  const std::string reason = reason_to_compute(job, subject, record);
+  SubjectSeries result;
+  if (reason.empty()) {
+    result = read_back(job, subject);
+  } else {
+    result = compute(job, runs);
+    keep(job, subject, result, record);
+    if (fs::exists(series_path(job.options->output, subject))) result.reason = reason;
+  }
+  result.inputs = inputs;
+  return result;
+}
+
+std::string reason_to_compute(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
+  return reason_to_compute(job, subject, record_of(job, inputs_of(runs)));
+}
+
+}  // namespace noema
