@@ -2,6 +2,8 @@
 
 namespace noema {
 
-std::vector<CommandSpec> all_commands() { return {decode_command(), info_command(), doctor_command()}; }
+std::vector<CommandSpec> all_commands() {
+  return {decode_command(), info_command(), simulate_command(), doctor_command()};
+}
 
 }  // namespace noema

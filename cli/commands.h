@@ -9,6 +9,7 @@ namespace noema {
 
 CommandSpec decode_command();
 CommandSpec info_command();
+CommandSpec simulate_command();
 CommandSpec doctor_command();
 
 /// In the order of the overview.
