@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
@@ -12,6 +11,7 @@
 #include "noema/io/atlas.h"
 #include "noema/io/nifti.h"
 #include "noema/preprocess/mask.h"
+#include "noema/preprocess/mean_image.h"
 
 namespace noema {
 namespace {
@@ -27,25 +27,6 @@ void check_grids(const std::vector<Run>& runs) {
                     "(--space, --derivatives), or one subject at a time (--participant-label)",
                     runs.front().bold.string(), describe(first.grid), run.bold.string(), describe(header.grid)));
   }
-}
-
-/// The mean over time, of finite values.
-Image mean_image(const std::filesystem::path& path) {
-  NiftiReader reader(path);
-  Image mean{reader.header(), {}};
-  mean.header.volumes = 1;
-  const auto voxels = static_cast<std::size_t>(reader.header().grid.voxel_count());
-  std::vector<double> sum(voxels, 0);
-  std::vector<float> volume(voxels);
-  for (std::int64_t t = 0; t < reader.header().volumes; ++t) {
-    check_cancelled();
-    reader.read_volume(std::span(volume));
-    for (std::size_t v = 0; v < voxels; ++v) sum[v] += std::isfinite(volume[v]) ? volume[v] : 0;
-  }
-  mean.values.resize(voxels);
-  for (std::size_t v = 0; v < voxels; ++v)
-    mean.values[v] = static_cast<float>(sum[v] / static_cast<double>(reader.header().volumes));
-  return mean;
 }
 
 Mask mask_of_run(const Run& run) {
