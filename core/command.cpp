@@ -269,7 +269,8 @@ CommandArguments parse_command(const CommandSpec& spec, const std::vector<std::s
   const std::vector<OptionGroup> groups = all_groups(spec);
   for (const OptionSpec& argument : spec.arguments) {
     CLI::Option* option = app.add_option(argument.name, raw[argument.name]);
-    option->expected(argument.list ? 1 : 1, argument.list ? CLI::detail::expected_max_vector_size : 1);
+    option->expected(1, argument.list ? CLI::detail::expected_max_vector_size : 1);
+    option->allow_extra_args(argument.list);  // else the first argument takes all words
     option->required(!argument.optional);
   }
   for (const OptionGroup& group : groups) {
