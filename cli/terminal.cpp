@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "noema/core/cancel.h"
@@ -27,6 +28,7 @@ struct Screen {
     std::chrono::steady_clock::time_point at;
   };
   std::map<std::string, Last> last;  // progress that was written as a plain line
+  std::set<std::string, std::less<>> warned;
 
   void close_line() {
     if (line_open) std::fputs("\r\033[K", stderr);
@@ -71,6 +73,8 @@ void show_as_line(const ProgressState& state) {
 void show_message(LogLevel level, std::string_view message, bool verbose) {
   if (level == LogLevel::debug && !verbose) return;
   const std::lock_guard lock(screen().mutex);
+  // A warning that many runs or folds give is shown once; results.json and the report count it.
+  if (level == LogLevel::warning && !screen().warned.emplace(message).second) return;
   screen().close_line();
   const char* prefix = level == LogLevel::warning ? "warning: " : level == LogLevel::error ? "error: " : "";
   fmt::print(stderr, "{}{}\n", prefix, message);

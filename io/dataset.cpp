@@ -10,6 +10,8 @@
 #include <tuple>
 
 #include "noema/core/cancel.h"
+#include <nlohmann/json.hpp>
+
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/io/bids_filter.h"

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
@@ -27,8 +29,9 @@ double seconds_of(const nlohmann::json& fields, const char* field, double smalle
 
 const nlohmann::json& Sidecars::fields_of(const std::filesystem::path& path) {
   const auto known = files_.find(path);
-  if (known != files_.end()) return known->second;
-  return files_.emplace(path, read_json_object(path)).first->second;
+  if (known != files_.end()) return *known->second;
+  auto fields = std::make_shared<const nlohmann::json>(read_json_object(path));
+  return *files_.emplace(path, std::move(fields)).first->second;
 }
 
 nlohmann::json Sidecars::bold_fields(BidsTree& tree, const Entities& entities) {

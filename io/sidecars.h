@@ -3,7 +3,8 @@
 
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ class Sidecars {
 
  private:
   const nlohmann::json& fields_of(const std::filesystem::path& path);
-  std::map<std::filesystem::path, nlohmann::json> files_;
+  std::map<std::filesystem::path, std::shared_ptr<const nlohmann::json>> files_;
 };
 
 struct RunTiming {

@@ -12,6 +12,7 @@
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/core/random.h"
+#include "noema/learn/torch_settings.h"
 
 namespace noema {
 namespace {
@@ -148,7 +149,10 @@ CrossValidation cross_validate(const LearningProblem& problem, const ClassifierF
     progress.advance();
   };
   if (options.parallel) {
-    parallel_tasks(count, work);
+    parallel_tasks(count, [&](std::int64_t fold) {
+      const OneTorchThread guard;
+      work(fold);
+    });
   } else {
     for (std::int64_t fold = 0; fold < count; ++fold) work(fold);
   }
@@ -176,6 +180,7 @@ PermutationTest permutation_test(const LearningProblem& problem, const Classifie
   Progress progress(options.label, test.n + 1);
   // The labels as they are come first: they are analysed in the very same way.
   parallel_tasks(test.n + 1, [&](std::int64_t task) {
+    const OneTorchThread guard;
     if (task == 0) {
       test.observed = value_of_predictions(predictions_of_folds(problem, factory, options.seed), options);
     } else {

@@ -17,7 +17,8 @@ struct CrossValidationOptions {
   /// Other series of the same runs and volumes to learn from, such as confounds; without it the problem's own.
   std::shared_ptr<const std::vector<LearningRun>> runs;
   bool keep_models = false;
-  /// Folds on all threads of the library at once: for models that do not bring threads of their own.
+  /// Folds on all threads of the library at once, LibTorch with one thread in each; else one fold after the other,
+  /// which pays for large networks and fewer folds than threads.
   bool parallel = true;
   /// What progress calls it.
   std::string label = "cross-validation";
@@ -58,8 +59,8 @@ struct PermutationTest {
 };
 
 /// Repeats the whole cross-validation with labels permuted as `permute_labels` does, screening and the choice of
-/// strengths included. Delays stay: they do not depend on labels. Permutations run on all threads, so the model must
-/// not bring threads of its own. With log-loss, which is better when smaller, values are negated.
+/// strengths included. Delays stay: they do not depend on labels. Permutations run on all threads. With log-loss, which
+/// is better when smaller, values are negated.
 /// @throws UsageError for fewer than one permutation, or log-loss of a model without probabilities; DataError if almost
 ///         all permutations leave a fold without a label. Cancelled
 PermutationTest permutation_test(const LearningProblem& problem, const ClassifierFactory& factory,

@@ -29,4 +29,8 @@ at::Device torch_device() {
   return wanted;
 }
 
+OneTorchThread::OneTorchThread() { at::set_num_threads(1); }
+
+OneTorchThread::~OneTorchThread() { at::set_num_threads(thread_count()); }
+
 }  // namespace noema

@@ -14,4 +14,14 @@ void use_torch_settings();
 /// @throws DeviceError if a GPU is asked for that is not there.
 at::Device torch_device();
 
+/// While it lives, LibTorch works with one thread on behalf of the thread that made it: for bodies of parallel loops,
+/// where LibTorch's own threads would fight with the library's.
+class OneTorchThread {
+ public:
+  OneTorchThread();
+  ~OneTorchThread();
+  OneTorchThread(const OneTorchThread&) = delete;
+  OneTorchThread& operator=(const OneTorchThread&) = delete;
+};
+
 }  // namespace noema

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "noema/core/settings.h"
 #include "noema/decoders/network_classifier.h"
 
 namespace noema {
@@ -103,7 +104,7 @@ ModelEvaluation evaluate_model(const LearningProblem& problem, const ModelPlan& 
     options.seed = seed + static_cast<std::uint64_t>(s);
     if (plan.uses_nuisance) options.runs = nuisance;
     options.keep_models = true;
-    options.parallel = !plan.is_network;
+    options.parallel = !plan.is_network || static_cast<int>(problem.folds.size()) >= thread_count();
     options.label = plan.seeds > 1 ? fmt::format("{}, seed {} of {}", plan.name, s + 1, plan.seeds) : plan.name;
     seeds.push_back(cross_validate(problem, plan.factory, options));
   }

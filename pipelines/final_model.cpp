@@ -10,6 +10,7 @@
 #include "noema/core/progress.h"
 #include "noema/learn/cross_validation.h"
 #include "noema/learn/model_file.h"
+#include "noema/learn/torch_settings.h"
 #include "noema/pipelines/preprocess_config.h"
 
 namespace noema {
@@ -56,6 +57,7 @@ void save_final_models(const DecodeOptions& options, const PreparedData& data, c
                        const Provenance& provenance, Results& results) {
   if (problem.split.leaks) return;  // a demonstration of leakage is no model for use
   const std::vector<ModelPlan> plans = plan_models(options.models, data.features->kind, problem.unit);
+  const OneTorchThread guard;  // small fits, one after the other: LibTorch's threads would cost more than they bring
   Progress progress("final models", static_cast<std::int64_t>(plans.size()));
   for (const ModelPlan& plan : plans) {
     check_cancelled();
