@@ -234,8 +234,8 @@ Results decode(const DecodeOptions& options) {
   results.files.emplace_back("report.html");
   write_results(folder, results, provenance.to_json());
   write_file(folder / "report.html",
-             decode_report_html(
-                 decode_page({data, problem, models, maps, has_glm ? &glm : nullptr, results, provenance, entries})));
+             decode_report_html(decode_page({data, problem, models, maps, has_glm ? &glm : nullptr, results, provenance,
+                                             entries, options.explain.map_fwhm_mm})));
   return results;
 }
 

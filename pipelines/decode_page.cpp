@@ -137,9 +137,19 @@ std::vector<TrainingCurves> training_curves(const std::vector<ModelEvaluation>& 
 
 std::vector<float> as_floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
 
-/// A map on the grid of the pictures.
-std::shared_ptr<const Image> picture(const FeatureSpace& features, const std::vector<float>& values) {
-  return std::make_shared<const Image>(to_image(features, values));
+ReportMap model_map(const DecodeFindings& findings, const ModelMaps& model, const std::string& label) {
+  const FeatureSpace& features = *findings.data.features;
+  std::vector<float> values(static_cast<std::size_t>(model.values.cols()));
+  Eigen::Map<Eigen::RowVectorXf>(values.data(), model.values.cols()) =
+      model.values.row(findings.problem.labels.index_of(label)).cast<float>();
+  Image image = to_image(features, values);
+  std::string name = model.name();
+  if (features.kind == FeatureKind::voxels && findings.picture_fwhm_mm > 0) {
+    image = smoothed_map(image, features.mask, findings.picture_fwhm_mm);
+    name += fmt::format(", smoothed {:g} mm", findings.picture_fwhm_mm);
+  }
+  return {name, model.method == "pattern" ? "pattern" : "attribution", label, "",
+          std::make_shared<const Image>(std::move(image))};
 }
 
 std::vector<ReportMap> report_maps(const DecodeFindings& findings) {
@@ -153,13 +163,7 @@ std::vector<ReportMap> report_maps(const DecodeFindings& findings) {
             {"GLM z", "GLM", label, "z", std::make_shared<const Image>(unmask(features.mask, as_floats(map.z)))});
       }
     }
-    const int row = findings.problem.labels.index_of(label);
-    for (const ModelMaps& model : findings.maps) {
-      std::vector<float> values(static_cast<std::size_t>(model.values.cols()));
-      Eigen::Map<Eigen::RowVectorXf>(values.data(), model.values.cols()) = model.values.row(row).cast<float>();
-      list.push_back(
-          {model.name(), model.method == "pattern" ? "pattern" : "attribution", label, "", picture(features, values)});
-    }
+    for (const ModelMaps& model : findings.maps) list.push_back(model_map(findings, model, label));
   }
   return list;
 }
@@ -168,7 +172,7 @@ std::vector<noema::AgreementRow> agreement_rows(const std::vector<MapAgreement>&
   std::vector<noema::AgreementRow> list;
   for (const MapAgreement& row : rows) {
     noema::AgreementRow shown;
-    shown.map_a = row.fwhm_mm > 0 ? fmt::format("{} (smoothed {:g} mm)", row.first, row.fwhm_mm) : row.first;
+    shown.map_a = row.fwhm_mm > 0 ? fmt::format("{}, smoothed {:g} mm", row.first, row.fwhm_mm) : row.first;
     shown.map_b = row.second;
     shown.label = row.label;
     shown.part = row.part;

@@ -24,6 +24,8 @@ struct DecodeFindings {
   const Results& results;
   const Provenance& provenance;
   const std::vector<WarningCollector::Entry>& warnings;
+  /// Pictures of the models' voxel maps are smoothed by this: single voxels are hard to see.
+  double picture_fwhm_mm = 0;
 };
 
 DecodeReport decode_page(const DecodeFindings& findings);

@@ -125,12 +125,6 @@ ModelMaps haufe_patterns(const LearningProblem& problem, const ModelEvaluation& 
   return maps;
 }
 
-Image smoothed(Image image, double fwhm_mm) {
-  Smoother smoother(image.header.grid, fwhm_mm);
-  smoother.apply(image.volume(0));
-  return image;
-}
-
 MapAgreement compare(const std::vector<double>& a, const std::vector<double>& b, MapPart part) {
   const Agreement agreement = compare_maps(a, b, part);
   MapAgreement row;
@@ -149,6 +143,16 @@ std::vector<float> as_floats(const Eigen::Ref<const Eigen::RowVectorXd>& row) {
 }
 
 }  // namespace
+
+Image smoothed_map(const Image& map, const Mask& mask, double fwhm_mm) {
+  std::vector<float> smooth = map.values;
+  Smoother(map.header.grid, fwhm_mm).apply(std::span(smooth));
+  Image result{map.header, std::vector<float>(smooth.size(), 0)};
+  for (const std::int64_t voxel : mask.voxels) {
+    result.values[static_cast<std::size_t>(voxel)] = smooth[static_cast<std::size_t>(voxel)];
+  }
+  return result;
+}
 
 std::vector<double> values_in_mask(const Image& image, const Mask& mask) {
   std::vector<double> values;
@@ -201,7 +205,8 @@ std::vector<MapAgreement> agreement_with_glm(const std::vector<ModelMaps>& maps,
     for (const GlmMap& contrast : glm.group) {
       const Image image = to_image(features, as_floats(model.values.row(labels.index_of(contrast.contrast))));
       for (const double width : widths) {
-        const std::vector<double> values = values_in_mask(width > 0 ? smoothed(image, width) : image, features.mask);
+        const std::vector<double> values =
+            values_in_mask(width > 0 ? smoothed_map(image, features.mask, width) : image, features.mask);
         const std::vector<MapPart> parts = model.is_relevance
                                                ? std::vector<MapPart>{MapPart::absolute, MapPart::positive}
                                                : std::vector<MapPart>{MapPart::signed_values};

@@ -39,6 +39,9 @@ Explanation explain_model(const LearningProblem& problem, const ModelEvaluation&
 std::vector<MapAgreement> agreement_with_glm(const std::vector<ModelMaps>& maps, const GlmMaps& glm,
                                              const LabelTable& labels, const FeatureSpace& features, double fwhm_mm);
 
+/// A copy of a one-volume image, smoothed with a Gaussian; what spreads out of the mask is cut off.
+Image smoothed_map(const Image& map, const Mask& mask, double fwhm_mm);
+
 /// The values of an image at the voxels of a mask.
 std::vector<double> values_in_mask(const Image& image, const Mask& mask);
 

@@ -71,7 +71,7 @@ void draw_view(SvgWriter& svg, double x, double y, const ViewLayout& view, doubl
 }
 
 /// Enough digits for a number of this size to be told from zero.
-int decimals_for(double limit) { return limit >= 100 ? 0 : limit >= 10 ? 1 : limit >= 0.1 ? 2 : 4; }
+int decimals_for(double limit) { return limit >= 100 ? 0 : limit >= 10 ? 1 : limit >= 0.1 ? 2 : limit >= 0.01 ? 3 : 4; }
 
 std::string bar_text(double value, double limit) {
   if (limit < 0.001 && value != 0) return fmt::format("{:.1e}", value);

@@ -78,16 +78,24 @@ std::string maps_section(const DecodeReport& report) {
 
 namespace {
 
-std::string agreement_pair(const AgreementRow& row) { return row.map_a + " – " + row.map_b; }
+/// The second map, where all rows have the same.
+std::string common_second(const DecodeReport& report) {
+  const std::string& second = report.agreement.front().map_b;
+  for (const AgreementRow& row : report.agreement) {
+    if (row.map_b != second) return {};
+  }
+  return second;
+}
 
 /// Mean over labels of the Pearson correlation of each pair of maps and part, with one dot for each label.
 std::string agreement_figure(const DecodeReport& report) {
+  const std::string second = common_second(report);
   std::vector<ScoreRow> rows;
   for (const AgreementRow& row : report.agreement) {
-    const std::string name = agreement_pair(row) + " (" + row.part + ")";
+    const std::string name = row.map_a + (second.empty() ? " – " + row.map_b : "") + " (" + row.part + ")";
     auto found = std::find_if(rows.begin(), rows.end(), [&](const ScoreRow& r) { return r.name == name; });
     if (found == rows.end()) {
-      const int color = row.part == "absolute" ? 1 : row.part == "positive" ? 2 : 0;
+      const int color = row.part == "absolute" ? 1 : row.part == "positive part" ? 2 : 0;
       found = rows.insert(rows.end(), ScoreRow{name, kMissing, kMissing, kMissing, {}, color});
     }
     found->dots.push_back(row.pearson);
@@ -101,7 +109,7 @@ std::string agreement_figure(const DecodeReport& report) {
   ScorePlotOptions options;
   options.title = "Agreement of maps";
   options.description = "One row for each pair of maps: mean Pearson correlation, and the single labels.";
-  options.x_label = "Pearson correlation";
+  options.x_label = second.empty() ? "Pearson correlation" : "Pearson correlation with the " + second;
   options.low = 0;
   options.dot_name = "label";
   return html_figure(score_plot(rows, options), "",
@@ -166,6 +174,9 @@ std::string agreement_section(const DecodeReport& report) {
          agreement_figure(report) + agreement_table(report);
 }
 
+/// Two curve plots fit side by side.
+constexpr int kCurveWidth = 500;
+
 std::string faithfulness_section(const DecodeReport& report) {
   if (report.faithfulness.empty()) return {};
   std::map<std::string, std::vector<const FaithfulnessCurve*>> by_model;
@@ -187,8 +198,8 @@ std::string faithfulness_section(const DecodeReport& report) {
              "Whether what a map calls important is what the model uses: features are set to zero, those that "
              "speak most for the target first, and the margin (the target's decision minus the mean of the "
              "others; 1 for the whole sample) is followed. The faster it falls below the random order, the "
-             "more faithful the map. Bands: ± one standard error.") +
-         html_columns(figures) + html_table(table);
+             "more faithful the map.") +
+         html_columns(figures, kCurveWidth) + html_table(table);
 }
 
 }  // namespace noema

@@ -86,7 +86,7 @@ std::string warnings_html(const DecodeReport& report) {
     total += entry.count;
   }
   if (items.empty()) return {};
-  constexpr std::size_t kShown = 6;
+  constexpr std::size_t kShown = 3;
   std::string content =
       html_list({items.begin(), items.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, items.size()))});
   if (items.size() > kShown)

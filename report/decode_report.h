@@ -42,7 +42,7 @@ struct ModelResult {
   std::vector<double> null = {};
   /// Balanced accuracy by fold.
   std::vector<double> per_fold = {};
-  /// (K, K) truth by prediction, summed over folds and seeds; (0, 0): none.
+  /// (K, K) truth by prediction, over all folds, of the seed in the middle of the seeds' accuracies; (0, 0): none.
   Eigen::MatrixXi confusion = {};
 };
 
@@ -105,7 +105,7 @@ struct AgreementRow {
   std::string map_a;
   std::string map_b;
   std::string label;
-  /// "signed", "absolute" or "positive".
+  /// "signed", "absolute" or "positive part".
   std::string part;
   double pearson = kMissing;
   double spearman = kMissing;

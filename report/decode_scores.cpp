@@ -153,7 +153,8 @@ std::string confusion_section(const DecodeReport& report) {
   }
   if (first.empty()) return {};
   return html_paragraph(
-             "Counts of test samples, summed over folds and seeds. The colour is the share of the row: of all samples "
+             "Counts of test samples over all folds (networks: of the middle one of their seeds). The colour is the "
+             "share of the row: of all samples "
              "with this true label.") +
          html_columns(first) + html_details(fmt::format("{} more", more.size()), html_columns(more));
 }
