@@ -10,7 +10,7 @@ mkdir -p "$folder"
 
 if [ ! -f "$folder/dataset/dataset_description.json" ]; then
   say "simulating six subjects with four states"
-  "$noema" simulate "$folder/dataset" --subjects 6 --seed 1
+  "$noema" simulate "$folder/dataset" --subjects 6 --level 0.12 --seed 1
 fi
 say "decoding, leaving one subject out at a time"
 "$noema" decode "$folder/dataset" "$folder/results" --seed 1

@@ -34,6 +34,14 @@ void ClassMapAverage::add(const at::Tensor& values, std::span<const int> labels,
   }
 }
 
+void ClassMapAverage::add(const ClassMapAverage& other) {
+  if (other.classes_ != classes_ || other.subjects_ != subjects_ || other.sums_.cols() != sums_.cols()) {
+    throw ShapeError("found averages of other numbers of classes, subjects or features");
+  }
+  sums_ += other.sums_;
+  for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+}
+
 ClassMaps ClassMapAverage::maps() const {
   ClassMaps result{MatrixD::Zero(classes_, sums_.cols()), MatrixD::Zero(classes_, sums_.cols()),
                    std::vector<int>(static_cast<std::size_t>(classes_), 0)};

@@ -26,6 +26,8 @@ class ClassMapAverage {
   /// Adds samples: values (N, T, F) are summed over time; `label` and `subject` say whose they are.
   /// @throws ShapeError
   void add(const at::Tensor& values, std::span<const int> labels, std::span<const int> subjects);
+  /// Adds what another average of the same sizes has gathered. @throws ShapeError
+  void add(const ClassMapAverage& other);
   /// A class without samples has a map of zeros and no subjects.
   ClassMaps maps() const;
 

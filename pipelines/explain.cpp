@@ -9,11 +9,13 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/interpret/agreement.h"
 #include "noema/interpret/class_maps.h"
 #include "noema/interpret/faithfulness.h"
 #include "noema/learn/linear_classifier.h"
+#include "noema/learn/torch_settings.h"
 #include "noema/preprocess/smooth.h"
 
 namespace noema {
@@ -46,6 +48,21 @@ class CurveSum {
       worst_ = std::max(std::isnan(worst_) ? 0 : worst_, std::abs(attribution.residual[i]));
     }
     seen_ += static_cast<double>(attribution.margin.size());
+  }
+
+  void add(const CurveSum& other) {
+    if (row_.fraction.empty())
+      row_ = other.row_;
+    else {
+      for (std::size_t i = 0; i < other.row_.margin.size(); ++i) {
+        row_.margin[i] += other.row_.margin[i];
+        row_.random[i] += other.row_.random[i];
+      }
+    }
+    gains_.insert(gains_.end(), other.gains_.begin(), other.gains_.end());
+    if (!std::isnan(other.worst_)) worst_ = std::max(std::isnan(worst_) ? 0 : worst_, other.worst_);
+    margin_ += other.margin_;
+    seen_ += other.seen_;
   }
 
   FaithfulnessRow row(const std::string& model, std::string_view method) const {
@@ -83,24 +100,19 @@ std::vector<int> subject_numbers(const std::vector<LearningRun>& runs) {
   return of_run;
 }
 
-struct Target {
-  const LearningProblem& problem;
-  const std::vector<int>& subject_of_run;
-};
-
 SampleSet chunk_of(const SampleSet& set, std::int64_t first) {
   const auto begin = set.samples.begin() + first;
   const auto end = set.samples.begin() + std::min(first + kChunk, set.size());
   return {set.runs, {begin, end}, set.classes};
 }
 
-void explain_chunk(const DifferentiableClassifier& model, const SampleSet& chunk, const Target& target,
-                   const AttributionOptions& options, ClassMapAverage& average, CurveSum& curves) {
+void explain_chunk(const DifferentiableClassifier& model, const SampleSet& chunk,
+                   const std::vector<int>& subject_of_run, const AttributionOptions& options, ClassMapAverage& average,
+                   CurveSum& curves) {
   const Windows windows = make_windows(chunk);
   const std::vector<int> labels = chunk.labels();
   std::vector<int> subjects;
-  for (const Sample& sample : chunk.samples)
-    subjects.push_back(target.subject_of_run[static_cast<std::size_t>(sample.run)]);
+  for (const Sample& sample : chunk.samples) subjects.push_back(subject_of_run[static_cast<std::size_t>(sample.run)]);
   const Attribution attribution = attribute(model, windows, labels, options);
   average.add(attribution.values, labels, subjects);
   curves.add_residuals(attribution);
@@ -178,15 +190,24 @@ Explanation explain_model(const LearningProblem& problem, const ModelEvaluation&
     }
     ClassMapAverage average(problem.labels.count(), subject_count, features);
     CurveSum curves;
+    // Folds by themselves, then joined in their order, so that sums do not depend on the number of threads.
+    std::vector<ClassMapAverage> fold_average(models.size(), average);
+    std::vector<CurveSum> fold_curves(models.size());
     Progress progress(fmt::format("{}, {}", evaluation.scores.name, name), static_cast<std::int64_t>(models.size()));
-    for (std::size_t fold = 0; fold < models.size(); ++fold) {
-      const auto& model = dynamic_cast<const DifferentiableClassifier&>(*models[fold]);
+    parallel_tasks(static_cast<std::int64_t>(models.size()), [&](std::int64_t fold) {
+      const OneTorchThread guard;
+      const auto f = static_cast<std::size_t>(fold);
+      const auto& model = dynamic_cast<const DifferentiableClassifier&>(*models[f]);
       const SampleSet test = problem.test_set(static_cast<int>(fold));
       for (std::int64_t first = 0; first < test.size(); first += kChunk) {
         check_cancelled();
-        explain_chunk(model, chunk_of(test, first), {problem, subjects}, attribution, average, curves);
+        explain_chunk(model, chunk_of(test, first), subjects, attribution, fold_average[f], fold_curves[f]);
       }
       progress.advance();
+    });
+    for (std::size_t f = 0; f < models.size(); ++f) {
+      average.add(fold_average[f]);
+      curves.add(fold_curves[f]);
     }
     result.maps.push_back(
         {evaluation.scores.name, name, facts_of(attribution.method).is_relevance, average.maps().mean});

@@ -69,6 +69,19 @@ TEST(Deletion, RefusesAnEmptyMap) {
   EXPECT_THROW(deletion_curves(c.model, c.windows, c.targets, none, four_points()), ShapeError);
 }
 
+TEST(ClassMaps, PartsAddUpToTheWhole) {
+  at::Tensor values = at::ones({2, 1, 3});
+  values[1] = 5;
+  ClassMapAverage whole(2, 1, 3), first(2, 1, 3), second(2, 1, 3);
+  whole.add(values, std::vector<int>{0, 0}, std::vector<int>{0, 0});
+  first.add(values.narrow(0, 0, 1), std::vector<int>{0}, std::vector<int>{0});
+  second.add(values.narrow(0, 1, 1), std::vector<int>{0}, std::vector<int>{0});
+  first.add(second);
+  EXPECT_EQ(first.maps().mean, whole.maps().mean);
+  EXPECT_NEAR(first.maps().mean(0, 1), 3, 1e-12);
+  EXPECT_THROW(first.add(ClassMapAverage(2, 2, 3)), ShapeError);
+}
+
 TEST(ClassMaps, SubjectsCountEquallyHoweverManySamplesTheyHave) {
   ClassMapAverage average(2, 2, 3);
   at::Tensor values = at::zeros({3, 2, 3});
