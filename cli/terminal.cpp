@@ -110,6 +110,7 @@ void handle_interrupts() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe becomes a write error
+  std::signal(SIGXFSZ, SIG_IGN);  // and so does a file beyond the limit
 }
 
 }  // namespace noema

@@ -59,4 +59,11 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
   file.commit();
 }
 
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error && !std::filesystem::is_directory(folder, error)) error = std::make_error_code(std::errc::not_a_directory);
+  if (error) throw system_error(folder, "made", error.value());
+}
+
 }  // namespace noema

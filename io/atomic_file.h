@@ -43,6 +43,9 @@ class AtomicFile {
 /// Writes `text` to `path`, all or nothing. @throws IoError
 void write_file(const std::filesystem::path& path, std::string_view text);
 
+/// Makes a folder and its parents where they are not there. @throws IoError
+void make_folder(const std::filesystem::path& folder);
+
 /// A folder that takes its name only once all its files are written: the same promise as AtomicFile's.
 class AtomicFolder {
  public:

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -35,15 +37,23 @@ std::string last_error() {
   return text.empty() ? "HDF5 gives no reason" : text;
 }
 
+/// The operating system's reason, where the library's text holds one.
+std::optional<int> error_number_in(const std::string& text) {
+  constexpr std::string_view kMark = "errno = ";
+  const auto at = text.find(kMark);
+  if (at == std::string::npos) return std::nullopt;
+  return std::atoi(text.c_str() + at + kMark.size());
+}
+
 [[noreturn]] void fail_writing(const Node& node, const std::string& what) {
-  throw IoError(node.file, fmt::format("{} could not be written: {}", what, last_error()));
+  const std::string reason = last_error();
+  if (const auto number = error_number_in(reason)) throw system_error(node.file, "written", *number);
+  throw IoError(node.file, fmt::format("{} could not be written: {}", what, reason));
 }
 
 [[noreturn]] void fail_reading(const Node& node, const std::string& what) {
   const std::string reason = last_error();
-  if (reason.find("errno = ") != std::string::npos) {
-    throw IoError(node.file, fmt::format("{} could not be read: {}", what, reason));
-  }
+  if (const auto number = error_number_in(reason)) throw system_error(node.file, "read", *number);
   throw FormatError(node.file, -1, fmt::format("{} is damaged: {}", what, reason));
 }
 
@@ -131,9 +141,16 @@ std::string read_text(const Node& node, hid_t object, const std::string& name) {
   return without_padding(std::move(text));
 }
 
+/// Equal content shall give equal bytes, so nothing is stamped with the time.
+Id creation(hid_t of_what) {
+  Id properties(H5Pcreate(of_what), H5Pclose);
+  H5Pset_obj_track_times(properties, false);
+  return properties;
+}
+
 void write_dataset(const Node& node, const std::string& name, const std::vector<std::int64_t>& shape, hid_t type,
                    std::span<const std::byte> bytes, std::int64_t chunk_rows) {
-  const Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  const Id properties = creation(H5P_DATASET_CREATE);
   if (chunk_rows > 0 && element_count(shape) > 0) {
     std::vector<hsize_t> chunk(shape.begin(), shape.end());
     chunk[0] = static_cast<hsize_t>(std::min(chunk_rows, shape[0]));
@@ -270,8 +287,8 @@ Id& Id::operator=(Id&& other) noexcept {
 }
 
 Node create_file(const std::filesystem::path& path, const std::filesystem::path& shown) {
-  const Id access = file_access();
-  Node node{{H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose}, shown, "/"};
+  const Id access = file_access(), properties = creation(H5P_FILE_CREATE);
+  Node node{{H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties, access), H5Fclose}, shown, "/"};
   if (node.id < 0) fail_writing(node, "the file");
   return node;
 }
@@ -291,7 +308,8 @@ void close_file(Node& file) {
 }
 
 Node create_group(const Node& parent, const std::string& name) {
-  Node node{{H5Gcreate2(parent.id, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose},
+  const Id properties = creation(H5P_GROUP_CREATE);
+  Node node{{H5Gcreate2(parent.id, name.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT), H5Gclose},
             parent.file,
             parent.name + (parent.name == "/" ? "" : "/") + name};
   if (node.id < 0) fail_writing(parent, place(parent, name));

@@ -11,6 +11,7 @@
 #include "noema/core/error.h"
 #include "noema/core/hash.h"
 #include "noema/core/random.h"
+#include "noema/io/table.h"
 
 namespace noema {
 namespace {
@@ -43,30 +44,44 @@ const LearningRun& run_of(const Block& block, const std::vector<LearningRun>& ru
   return runs[static_cast<std::size_t>(block.run)];
 }
 
+/// @throws UsageError unless there are two different ones
+void require_subjects(const std::vector<std::string>& subjects) {
+  if (std::set(subjects.begin(), subjects.end()).size() >= 2) return;
+  throw UsageError(
+      fmt::format("leaving subjects out needs at least 2 subjects, found only '{}'; with one subject leave "
+                  "runs out (split `run`) or, with one run, occurrences (split `occurrence`)",
+                  subjects.empty() ? "" : subjects[0]));
+}
+
+/// @throws UsageError unless there are two different ones
+void require_runs(const std::vector<std::string>& ids) {
+  if (std::set(ids.begin(), ids.end()).size() >= 2) return;
+  throw UsageError(
+      fmt::format("leaving runs out needs at least 2 runs with events, found only '{}'; with one run leave "
+                  "occurrences out (split `occurrence`)",
+                  ids.empty() ? "" : ids[0]));
+}
+
+void require_groups(std::size_t groups, const SplitOptions& options) {
+  if (options.folds >= 2 && static_cast<std::size_t>(options.folds) <= groups) return;
+  throw UsageError(
+      fmt::format("{} folds were asked for, but there are {} groups by '{}'; expected at least 2 folds and at "
+                  "least one group for each",
+                  options.folds, groups, options.group));
+}
+
 Split leave_one_subject_out(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks) {
   std::vector<std::string> subjects;
   for (const Block& block : blocks) subjects.push_back(run_of(block, runs).subject);
-  Split split{"subject", "", false, one_fold_per_key(subjects)};
-  if (split.folds.size() < 2) {
-    throw UsageError(
-        fmt::format("leaving subjects out needs at least 2 subjects, found only '{}'; with one subject leave "
-                    "runs out (split `run`) or, with one run, occurrences (split `occurrence`)",
-                    subjects.empty() ? "" : subjects[0]));
-  }
-  return split;
+  require_subjects(subjects);
+  return {"subject", "", false, one_fold_per_key(subjects)};
 }
 
 Split leave_one_run_out(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks) {
   std::vector<std::string> ids;
   for (const Block& block : blocks) ids.push_back(run_of(block, runs).id);
-  Split split{"run", "", false, one_fold_per_key(ids)};
-  if (split.folds.size() < 2) {
-    throw UsageError(
-        fmt::format("leaving runs out needs at least 2 runs with events, found only '{}'; with one run leave "
-                    "occurrences out (split `occurrence`)",
-                    ids.empty() ? "" : ids[0]));
-  }
-  return split;
+  require_runs(ids);
+  return {"run", "", false, one_fold_per_key(ids)};
 }
 
 Split leave_one_block_out(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks,
@@ -112,12 +127,7 @@ std::map<std::string, int> deal_groups(const std::map<std::string, int>& blocks_
 Split group_folds(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks, const SplitOptions& options) {
   std::map<std::string, int> blocks_of_group;
   for (const Block& block : blocks) ++blocks_of_group[group_of_run(run_of(block, runs), options.group)];
-  if (options.folds < 2 || static_cast<std::size_t>(options.folds) > blocks_of_group.size()) {
-    throw UsageError(
-        fmt::format("{} folds were asked for, but there are {} groups by '{}'; expected at least 2 folds and at "
-                    "least one group for each",
-                    options.folds, blocks_of_group.size(), options.group));
-  }
+  require_groups(blocks_of_group.size(), options);
   const std::map<std::string, int> fold_of_group = deal_groups(blocks_of_group, options.folds);
   std::vector<int> test_fold;
   for (const Block& block : blocks)
@@ -179,6 +189,21 @@ Split make_split(const std::vector<LearningRun>& runs, const std::vector<Block>&
   Split split = make_unchecked(runs, blocks, labels, options);
   check_split(split, blocks, labels);
   return split;
+}
+
+void check_split_options(const std::vector<LearningRun>& runs, const SplitOptions& options) {
+  std::vector<std::string> subjects, ids;
+  for (const LearningRun& run : runs) {
+    subjects.push_back(run.subject);
+    ids.push_back(run.id);
+  }
+  if (options.unit == "subject") require_subjects(subjects);
+  if (options.unit == "run") require_runs(ids);
+  if (options.unit == "given") read_table(options.file);
+  if (options.unit != "group") return;
+  std::set<std::string> groups;
+  for (const LearningRun& run : runs) groups.insert(group_of_run(run, options.group));
+  require_groups(groups.size(), options);
 }
 
 Split shuffled_split(const std::vector<Sample>& samples, int folds, std::uint64_t seed) {

@@ -33,6 +33,10 @@ struct SplitOptions {
 Split make_split(const std::vector<LearningRun>& runs, const std::vector<Block>& blocks, const LabelTable& labels,
                  const SplitOptions& options = {});
 
+/// What `make_split` would refuse whatever the blocks are: too few subjects, runs or groups, a run without the group, a
+/// table that is not there. Needs neither series nor events. @throws as `make_split`
+void check_split_options(const std::vector<LearningRun>& runs, const SplitOptions& options);
+
 /// Samples dealt to `folds` folds at random, whatever block they come from: a split that leaks, kept to show by how
 /// much. It fits only the very samples it was made from. @throws UsageError unless 2 ≤ folds ≤ samples.
 Split shuffled_split(const std::vector<Sample>& samples, int folds, std::uint64_t seed);

@@ -173,14 +173,24 @@ GlmMaps make_glm_maps(const DecodeOptions& options, const PreparedData& data, co
   return glm;
 }
 
+/// What can be refused by the names and events of the runs alone.
+void check_request(const DecodeOptions& options, const std::vector<LearningRun>& runs) {
+  if (options.prepare.level == AnalysisLevel::participant) return;  // the labels of the others are not known
+  make_label_table(runs, options.evaluation.rule);
+  if (options.evaluation.problem.shuffled_folds == 0) check_split_options(runs, options.evaluation.problem.split);
+}
+
 void say_plan(const DecodeOptions& options) {
-  for (const std::string& line : plan_preparation(options.prepare)) log_info(line);
+  const auto check = [&](const std::vector<LearningRun>& runs) { check_request(options, runs); };
+  for (const std::string& line : plan_preparation(options.prepare, check)) log_info(line);
   log_info("dry run: nothing was written");
 }
 
 }  // namespace
 
 Results decode(const DecodeOptions& options) {
+  check_models(options.models.models);
+  for (const std::string& method : options.explain.methods) attribution_method(method);
   if (options.dry_run) {
     say_plan(options);
     return {};
@@ -188,8 +198,11 @@ Results decode(const DecodeOptions& options) {
   const WarningCollector warnings;
   Stopwatch watch;
   const std::filesystem::path& folder = options.prepare.output;
-  open_output_folder(folder, "decode", options.prepare.configuration);
-  const PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(options.prepare); });
+  const auto begin = [&](const std::vector<LearningRun>& runs) {
+    check_request(options, runs);
+    open_output_folder(folder, "decode", options.prepare.configuration);
+  };
+  const PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(options.prepare, begin); });
   Results results = start_results(data);
   if (options.prepare.level == AnalysisLevel::participant) return results;
 

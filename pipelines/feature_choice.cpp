@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
@@ -16,16 +18,68 @@
 namespace noema {
 namespace {
 
-void check_grids(const std::vector<Run>& runs) {
-  const ImageHeader first = read_header(runs.front().bold);
+/// Sidecars and headers round the TR to milliseconds.
+constexpr double kSameTr_s = 1e-3;
+
+using Failures = std::map<std::string, Error>;
+
+/// Runs whose files could be read so far, and their headers.
+struct ReadableRuns {
+  std::vector<Run> runs;
+  std::vector<ImageHeader> headers;
+};
+
+void require_any(const std::vector<Run>& readable, const Failures& failures) {
+  if (!readable.empty()) return;
+  throw DataError(fmt::format("the files of all {} subjects cannot be read; the first: {}", failures.size(),
+                              failures.begin()->second.what()));
+}
+
+ReadableRuns read_headers(const std::vector<Run>& runs, Failures& failures) {
+  ReadableRuns readable;
   for (const Run& run : runs) {
-    const ImageHeader header = read_header(run.bold);
-    if (same_grid(first.grid, header.grid)) continue;
-    throw ShapeError(
-        fmt::format("the runs lie on different grids: '{}' has {}, '{}' has {}. Decode runs that were resampled to one "
-                    "template space "
-                    "(--space, --derivatives), or one subject at a time (--participant-label)",
-                    runs.front().bold.string(), describe(first.grid), run.bold.string(), describe(header.grid)));
+    try {
+      readable.headers.push_back(read_header(run.bold));
+      readable.runs.push_back(run);
+    } catch (const Error& error) {
+      failures.emplace(run.subject(), error);
+    }
+  }
+  require_any(readable.runs, failures);
+  return readable;
+}
+
+void check_grids(const ReadableRuns& readable) {
+  const Run& first = readable.runs.front();
+  const Grid& grid = readable.headers.front().grid;
+  for (std::size_t i = 1; i < readable.runs.size(); ++i) {
+    if (same_grid(grid, readable.headers[i].grid)) continue;
+    throw ShapeError(fmt::format(
+        "the runs lie on different grids: '{}' has {}, '{}' has {}. Decode runs that were resampled to one "
+        "template space "
+        "(--space, --derivatives), or one subject at a time (--participant-label)",
+        first.bold.string(), describe(grid), readable.runs[i].bold.string(), describe(readable.headers[i].grid)));
+  }
+}
+
+/// A run without any TR is left to `agreed_tr`.
+void check_tr(const ReadableRuns& readable) {
+  const Run* first = nullptr;
+  double tr_s = 0;
+  for (std::size_t i = 0; i < readable.runs.size(); ++i) {
+    const Run& run = readable.runs[i];
+    const double own_s = run.tr_s > 0 ? run.tr_s : readable.headers[i].tr_s;
+    if (own_s <= 0) continue;
+    if (first == nullptr) {
+      first = &run;
+      tr_s = own_s;
+    }
+    if (std::abs(own_s - tr_s) <= kSameTr_s) continue;
+    throw DataError(
+        fmt::format("the runs have different repetition times: '{}' has {:g} s, '{}' has {:g} s. Correct the sidecar "
+                    "that is wrong, or decode runs of one repetition time (--task, --session, --run, "
+                    "--participant-label)",
+                    first->bold.string(), tr_s, run.bold.string(), own_s));
   }
 }
 
@@ -35,24 +89,54 @@ Mask mask_of_run(const Run& run) {
   });
 }
 
-Mask given_mask(const std::filesystem::path& path, const Run& run) {
+Mask given_mask(const std::filesystem::path& path, const ReadableRuns& readable) {
   Mask mask = mask_from_image(read_image(path));
-  const ImageHeader header = read_header(run.bold);
-  if (!same_grid(mask.grid, header.grid)) {
+  const Grid& grid = readable.headers.front().grid;
+  if (!same_grid(mask.grid, grid)) {
     throw ShapeError(fmt::format("the mask '{}' has {}, the run '{}' has {}; resample the mask to the run's grid",
-                                 path.string(), describe(mask.grid), run.bold.string(), describe(header.grid)));
+                                 path.string(), describe(mask.grid), readable.runs.front().bold.string(),
+                                 describe(grid)));
   }
   return mask;
 }
 
-Mask common_mask(const std::vector<Run>& runs, std::vector<std::string>& notes) {
+/// A subject of which one run cannot be read has no say by its others either.
+void keep_masks_of_whole_subjects(std::vector<Run>& runs, std::vector<Mask>& masks, const Failures& failures) {
+  std::vector<Run> kept_runs;
+  std::vector<Mask> kept_masks;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (failures.contains(runs[i].subject())) continue;
+    kept_runs.push_back(runs[i]);
+    kept_masks.push_back(std::move(masks[i]));
+  }
+  runs = std::move(kept_runs);
+  masks = std::move(kept_masks);
+}
+
+Mask common_mask(const std::vector<Run>& readable, std::vector<std::string>& notes, Failures& failures) {
+  std::vector<Run> runs = readable;
+  std::erase_if(runs, [&](const Run& run) { return failures.contains(run.subject()); });
+  require_any(runs, failures);
   std::vector<Mask> masks(runs.size());
+  std::vector<std::optional<Error>> errors(runs.size());
   Progress progress("finding the brain", static_cast<std::int64_t>(runs.size()));
   parallel_tasks(static_cast<std::int64_t>(runs.size()), [&](std::int64_t i) {
     check_cancelled();
-    masks[static_cast<std::size_t>(i)] = mask_of_run(runs[static_cast<std::size_t>(i)]);
+    const auto at = static_cast<std::size_t>(i);
+    try {
+      masks[at] = mask_of_run(runs[at]);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& error) {
+      errors[at] = error;
+    }
     progress.advance();
   });
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (errors[i]) failures.emplace(runs[i].subject(), *errors[i]);
+  }
+  keep_masks_of_whole_subjects(runs, masks, failures);
+  require_any(runs, failures);
   const auto own = std::count_if(runs.begin(), runs.end(), [](const Run& run) { return !run.mask.empty(); });
   Mask mask = intersect_masks(masks, 0.5, true);
   notes.push_back(fmt::format(
@@ -93,17 +177,19 @@ FeatureSpace make_features(Mask mask, const Run& run, const PrepareOptions& opti
 }  // namespace
 
 FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions& options) {
-  check_grids(runs);
   FeatureChoice choice;
+  const ReadableRuns readable = read_headers(runs, choice.unreadable);
+  check_grids(readable);
+  check_tr(readable);
   Mask mask;
   if (options.mask.empty()) {
-    mask = common_mask(runs, choice.notes);
+    mask = common_mask(readable.runs, choice.notes, choice.unreadable);
   } else {
-    mask = given_mask(options.mask, runs.front());
+    mask = given_mask(options.mask, readable);
     choice.notes.push_back(fmt::format("Mask of {} voxels from '{}'.", mask.size(), options.mask.filename().string()));
   }
-  choice.features =
-      std::make_shared<const FeatureSpace>(make_features(std::move(mask), runs.front(), options, choice.notes));
+  choice.features = std::make_shared<const FeatureSpace>(
+      make_features(std::move(mask), readable.runs.front(), options, choice.notes));
   return choice;
 }
 

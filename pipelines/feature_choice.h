@@ -1,10 +1,12 @@
 // pipelines/feature_choice: one mask and one set of features for all runs of a dataset.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "noema/core/error.h"
 #include "noema/io/dataset.h"
 #include "noema/io/series.h"
 #include "noema/pipelines/options.h"
@@ -15,11 +17,15 @@ struct FeatureChoice {
   std::shared_ptr<const FeatureSpace> features;
   /// Sentences for the report: where the mask and the features come from.
   std::vector<std::string> notes;
+  /// Subjects with a file that could not be read, which had no say, and why.
+  std::map<std::string, Error> unreadable;
 };
 
 /// The mask given, else the voxels in at least half of the runs' masks (their own, else by their mean images); then the
 /// atlas's regions, or voxels, or geometric parcels.
-/// @throws ShapeError if the grids of runs, mask or atlas differ, naming both files; UsageError for an unknown kind.
+/// @throws ShapeError if the grids of runs, mask or atlas differ, naming both files; DataError if the runs' TR differ,
+/// or
+///         if no subject's files can be read; UsageError for an unknown kind.
 FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions& options);
 
 }  // namespace noema

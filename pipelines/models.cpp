@@ -98,13 +98,7 @@ std::vector<std::string> wanted_models(const ModelOptions& options, SampleUnit u
   std::vector<std::string> wanted = options.models;
   if (wanted.empty()) wanted = {"ridge", "logistic", "long-conv"};
   if (options.models.empty() && unit == SampleUnit::runs) wanted.insert(wanted.begin() + 2, "fc-ridge");
-  const std::vector<std::string> names = model_names();
-  for (const std::string& name : wanted) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    const auto nearest = nearest_match(name, names);
-    throw UsageError(fmt::format("--model: found '{}', expected some of {}{}", name, fmt::join(names, ", "),
-                                 nearest ? fmt::format("; did you mean {}?", *nearest) : ""));
-  }
+  check_models(wanted);
   return wanted;
 }
 
@@ -114,6 +108,16 @@ std::vector<std::string> model_names() {
   std::vector<std::string> names;
   for (const Known& model : kModels) names.emplace_back(model.name);
   return names;
+}
+
+void check_models(const std::vector<std::string>& names) {
+  const std::vector<std::string> known = model_names();
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto nearest = nearest_match(name, known);
+    throw UsageError(fmt::format("--model: found '{}', expected some of {}{}", name, fmt::join(known, ", "),
+                                 nearest ? fmt::format("; did you mean {}?", *nearest) : ""));
+  }
 }
 
 std::vector<ModelPlan> plan_models(const ModelOptions& options, FeatureKind features, SampleUnit unit) {

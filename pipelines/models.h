@@ -14,6 +14,9 @@ namespace noema {
 /// Names in the order of tables: linear models, networks, baselines.
 std::vector<std::string> model_names();
 
+/// @throws UsageError for a name that is not known, naming the nearest
+void check_models(const std::vector<std::string>& names);
+
 struct ModelPlan {
   std::string name;
   ClassifierFactory factory;

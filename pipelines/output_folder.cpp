@@ -43,7 +43,11 @@ void open_output_folder(const fs::path& folder, const std::string& command, cons
                   fmt::format("cannot make the output folder ({}); give another OUT_DIR or its parent's permission",
                               error.message()));
   if (!fs::is_directory(folder)) throw IoError(folder, "is a file, expected a folder for the results");
-  if (const int removed = remove_stale_temporaries(folder); removed > 0) {
+  int removed = remove_stale_temporaries(folder);
+  for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied)) {
+    if (entry.is_directory()) removed += remove_stale_temporaries(entry.path());
+  }
+  if (removed > 0) {
     log_info(fmt::format("removed {} unfinished files of an interrupted run from '{}'", removed, folder.string()));
   }
   const nlohmann::json description{
@@ -84,7 +88,7 @@ std::string write_map(const fs::path& folder, const std::string& name, const Fea
   WriteOptions options;
   options.description = description.substr(0, 79);
   const fs::path path = folder / name;
-  fs::create_directories(path.parent_path());
+  make_folder(path.parent_path());
   write_image(path, image, options);
   return name;
 }

@@ -33,24 +33,40 @@ Dataset dataset_for_features(const PrepareOptions& options, const Dataset& datas
   return index_dataset(options.root, everybody);
 }
 
-HighPassChoice resolve_high_pass(const PrepareOptions& options, const std::vector<Run>& runs) {
+/// Files of subjects that cannot be read are left out; `unreadable` tells why.
+void read_all_events(const std::vector<Run>& runs, SeriesJob& job) {
+  if (!job.options->run_label.empty()) return;
+  EventsOptions reading;
+  reading.label_column = job.options->label_column;
+  for (const Run& run : runs) {
+    if (run.events.empty()) continue;
+    try {
+      job.events[run.id()] = read_events(run.events, reading);
+    } catch (const Error& error) {
+      job.unreadable.emplace(run.subject(), error);
+    }
+  }
+}
+
+void require_events(const SeriesJob& job) {
+  if (job.unreadable.empty() || !job.events.empty()) return;
+  throw DataError(fmt::format("no events file can be read; the first: {}", job.unreadable.begin()->second.what()));
+}
+
+HighPassChoice resolve_high_pass(const PrepareOptions& options, const SeriesJob& job) {
   if (options.high_pass_hz.kind == AutoNumber::Kind::none) return {std::nullopt, "No high-pass filter, as asked for."};
   if (options.high_pass_hz.kind == AutoNumber::Kind::given) {
     return {options.high_pass_hz.value,
             fmt::format("High-pass at {:.4g} Hz, as asked for.", options.high_pass_hz.value)};
   }
   std::vector<std::vector<Event>> events;
-  EventsOptions reading;
-  reading.label_column = options.label_column;
-  for (const Run& run : runs) {
-    if (!run.events.empty() && options.run_label.empty()) events.push_back(read_events(run.events, reading));
-  }
+  for (const auto& [run, of_run] : job.events) events.push_back(of_run);
   return choose_high_pass(events);
 }
 
 void write_crash_file(const PrepareOptions& options, const std::string& subject, const Error& error) {
   const fs::path folder = options.output / "logs";
-  fs::create_directories(folder);
+  make_folder(folder);
   const Provenance provenance = make_provenance(options.seed, options.configuration);
   write_file(
       folder / fmt::format("crash-sub-{}.txt", subject),
@@ -66,6 +82,19 @@ struct Finished {
   SubjectSeries series;
 };
 
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  const fs::path relative =
+      fs::absolute(path).lexically_normal().lexically_relative(fs::absolute(folder / "").lexically_normal());
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+void record_failure(const SeriesJob& job, const Error& error, SubjectOutcome& outcome) {
+  outcome.kind = SubjectOutcome::Kind::failed;
+  outcome.reason = error.what();
+  log(LogLevel::error, error.what());
+  write_crash_file(*job.options, outcome.subject, error);
+}
+
 Finished finish_subject(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
   Finished finished;
   finished.outcome.subject = subject;
@@ -78,11 +107,12 @@ Finished finish_subject(const SeriesJob& job, const std::string& subject, const 
     if (fs::exists(old_crash)) fs::remove(old_crash);
   } catch (const Cancelled&) {
     throw;
+  } catch (const IoError& error) {
+    // No fault of the subject: the others could not be kept either.
+    if (is_inside(error.path(), job.options->output)) throw;
+    record_failure(job, error, finished.outcome);
   } catch (const Error& error) {
-    finished.outcome.kind = SubjectOutcome::Kind::failed;
-    finished.outcome.reason = error.what();
-    log(LogLevel::error, error.what());
-    write_crash_file(*job.options, subject, error);
+    record_failure(job, error, finished.outcome);
   }
   return finished;
 }
@@ -256,7 +286,8 @@ std::shared_ptr<const FeatureSpace> nuisance_features(const std::vector<std::str
   return features;
 }
 
-void gather(std::vector<Finished>& finished, const Dataset& dataset, PreparedData& data) {
+void gather(std::vector<Finished>& finished, const fs::path& output, PreparedData& data) {
+  const Dataset& dataset = data.dataset;
   std::vector<StoredRun*> stored;
   std::vector<double> mean(static_cast<std::size_t>(data.features->mask.size()), 0);
   int subjects = 0;
@@ -270,7 +301,9 @@ void gather(std::vector<Finished>& finished, const Dataset& dataset, PreparedDat
     for (StoredRun& run : subject.series.runs) stored.push_back(&run);
   }
   if (stored.empty())
-    throw DataError(fmt::format("all {} subjects failed; the crash files in logs/ say why", finished.size()));
+    throw DataError(
+        fmt::format("none of {} subjects could be preprocessed; the messages above and the crash files in '{}' say why",
+                    finished.size(), (output / "logs").string()));
   std::vector<float> values(mean.size());
   for (std::size_t v = 0; v < mean.size(); ++v) values[v] = static_cast<float>(mean[v] / subjects);
   data.mean = unmask(mask, values);
@@ -295,36 +328,62 @@ void gather(std::vector<Finished>& finished, const Dataset& dataset, PreparedDat
   data.nuisance = nuisance;
 }
 
-SeriesJob make_job(const PrepareOptions& options, PreparedData& data) {
+/// The runs as far as their names and events tell.
+std::vector<LearningRun> runs_without_series(const SeriesJob& job) {
+  std::vector<LearningRun> runs;
+  for (const Run& run : job.dataset->runs) {
+    LearningRun learning;
+    learning.id = run.id();
+    learning.subject = run.subject();
+    learning.session = run.entity("ses");
+    learning.run = run.entity("run");
+    learning.groups = groups_of(run, job.dataset->participants);
+    if (const auto events = job.events.find(learning.id); events != job.events.end()) learning.events = events->second;
+    if (const std::string& source = job.options->run_label; !source.empty()) {
+      learning.events = {{0, 0, run_level_label(run, job.dataset->participants, source)}};
+    }
+    runs.push_back(std::move(learning));
+  }
+  return runs;
+}
+
+SeriesJob make_job(const PrepareOptions& options, const RunCheck& check, PreparedData& data) {
+  SeriesJob job{&options, {}, {}, &data.dataset};
   const Dataset for_features = dataset_for_features(options, data.dataset);
+  read_all_events(for_features.runs, job);
+  require_events(job);
+  if (check) check(runs_without_series(job));
   FeatureChoice choice = choose_features(for_features.runs, options);
+  job.unreadable.merge(choice.unreadable);
   data.features = choice.features;
   data.notes = choice.notes;
-  data.high_pass = resolve_high_pass(options, for_features.runs);
+  data.high_pass = resolve_high_pass(options, job);
   data.notes.push_back(data.high_pass.reason);
   data.preprocess = options.preprocess;
   data.preprocess.clean.high_pass_hz = data.high_pass.high_pass_hz;
   if (!data.high_pass.high_pass_hz && !data.preprocess.clean.low_pass_hz)
     data.preprocess.clean.filter = TemporalFilter::none;
-  return {&options, data.preprocess, data.features, &data.dataset};
+  job.features = data.features;
+  job.preprocess = data.preprocess;
+  return job;
 }
 
 }  // namespace
 
-PreparedData prepare_dataset(const PrepareOptions& options) {
+PreparedData prepare_dataset(const PrepareOptions& options, const RunCheck& check) {
   PreparedData data;
   data.dataset = index_dataset(options.root, options.query);
-  const SeriesJob job = make_job(options, data);
+  const SeriesJob job = make_job(options, check, data);
   std::vector<Finished> finished = finish_subjects(job, data.dataset.runs);
-  gather(finished, data.dataset, data);
+  gather(finished, options.output, data);
   say_outcomes(data.subjects);
   return data;
 }
 
-std::vector<std::string> plan_preparation(const PrepareOptions& options) {
+std::vector<std::string> plan_preparation(const PrepareOptions& options, const RunCheck& check) {
   PreparedData data;
   data.dataset = index_dataset(options.root, options.query);
-  const SeriesJob job = make_job(options, data);
+  const SeriesJob job = make_job(options, check, data);
   std::vector<std::string> lines = data.notes;
   for (const auto& [subject, runs] : by_subject(data.dataset.runs)) {
     const std::string reason = reason_to_compute(job, subject, runs);

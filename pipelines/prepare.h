@@ -1,6 +1,7 @@
 // pipelines/prepare: from the files of a dataset to runs ready for learning; finished subjects are reused.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,13 +45,17 @@ struct PreparedData {
   std::vector<InputRecord> inputs;
 };
 
+/// Refuses by throwing, before any image is read: gets the runs as far as their names, groups and events tell.
+using RunCheck = std::function<void(const std::vector<LearningRun>&)>;
+
 /// Indexes the dataset, agrees on one set of features for all subjects, and preprocesses each subject (or takes what an
 /// earlier call left in the output folder, if configuration, inputs and version agree). A subject that fails is
 /// recorded, leaves `logs/crash-sub-<label>.txt`, and the others go on.
-/// @throws as `index_dataset`; ShapeError if runs lie on different grids; DataError if no subject is left; Cancelled
-PreparedData prepare_dataset(const PrepareOptions& options);
+/// An output that cannot be written ends the call.
+/// @throws as `index_dataset`, `check` and `choose_features`; DataError if no subject is left; IoError; Cancelled
+PreparedData prepare_dataset(const PrepareOptions& options, const RunCheck& check = {});
 
 /// What `prepare_dataset` would do, for people: runs, features, and which subjects are finished.
-std::vector<std::string> plan_preparation(const PrepareOptions& options);
+std::vector<std::string> plan_preparation(const PrepareOptions& options, const RunCheck& check = {});
 
 }  // namespace noema

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "noema/core/error.h"
 #include "noema/core/hash.h"
 #include "noema/core/log.h"
 #include "noema/core/version.h"
+#include "noema/io/atomic_file.h"
 #include "noema/io/nifti.h"
 #include "noema/learn/labels.h"
 #include "noema/pipelines/preprocess_config.h"
@@ -49,7 +51,20 @@ std::vector<InputRecord> inputs_of(const std::vector<Run>& runs) {
   return records;
 }
 
-json record_of(const SeriesJob& job, const std::vector<InputRecord>& inputs) {
+/// What sidecars and tables say of a run, as far as the series depend on it.
+json facts_of(const SeriesJob& job, const std::vector<Run>& runs) {
+  json facts = json::array();
+  const std::string& source = job.options->run_label;
+  for (const Run& run : runs) {
+    facts.push_back({{"run", run.id()},
+                     {"tr_s", run.tr_s},
+                     {"slice_time_s", run.slice_time_s},
+                     {"label", source.empty() ? "" : run_level_label(run, job.dataset->participants, source)}});
+  }
+  return facts;
+}
+
+json record_of(const SeriesJob& job, const std::vector<Run>& runs, const std::vector<InputRecord>& inputs) {
   json files = json::array();
   for (const InputRecord& input : inputs) {
     files.push_back({{"path", input.path},
@@ -61,6 +76,7 @@ json record_of(const SeriesJob& job, const std::vector<InputRecord>& inputs) {
           {"git_revision", build_info().git_revision},
           {"configuration", configuration_of(job)},
           {"features", hash_of(*job.features)},
+          {"runs", facts_of(job, runs)},
           {"inputs", files}};
 }
 
@@ -72,6 +88,7 @@ std::string difference(const json& kept, const json& wanted) {
   }
   if (kept.value("configuration", json()) != wanted["configuration"]) return "the preprocessing options changed";
   if (kept.value("features", json()) != wanted["features"]) return "the mask or the features changed";
+  if (kept.value("runs", json()) != wanted["runs"]) return "the runs, their timing or their labels changed";
   if (kept.value("inputs", json()) != wanted["inputs"]) return "the input files changed";
   return "";
 }
@@ -80,18 +97,15 @@ std::vector<Event> events_of(const SeriesJob& job, const Run& run, const Series&
   if (!job.options->run_label.empty()) {
     return {whole_run_event(series, run_level_label(run, job.dataset->participants, job.options->run_label))};
   }
-  if (run.events.empty()) return {};
-  EventsOptions options;
-  options.label_column = job.options->label_column;
-  return read_events(run.events, options);
+  const auto found = job.events.find(run.id());
+  return found == job.events.end() ? std::vector<Event>{} : found->second;
 }
 
 SubjectSeries compute(const SeriesJob& job, const std::vector<Run>& runs) {
   SubjectSeries result;
   result.mean.assign(static_cast<std::size_t>(job.features->mask.size()), 0);
   for (const Run& run : runs) {
-    PreprocessedRun done = with_context(fmt::format("preprocessing '{}'", run.bold.string()),
-                                        [&] { return preprocess_run(run, job.features, job.preprocess); });
+    PreprocessedRun done = preprocess_run(run, job.features, job.preprocess);
     StoredRun stored;
     stored.id = run.id();
     stored.entities = run.entities;
@@ -109,7 +123,7 @@ SubjectSeries compute(const SeriesJob& job, const std::vector<Run>& runs) {
 
 void keep(const SeriesJob& job, const std::string& subject, const SubjectSeries& series, const json& record) {
   const fs::path path = series_path(job.options->output, subject);
-  fs::create_directories(path.parent_path());
+  make_folder(path.parent_path());
   // The store last: once it is there, the subject is finished.
   write_image(mean_path(job.options->output, subject), unmask(job.features->mask, series.mean));
   SampleStoreWriter writer(path, *job.features, record.dump());
@@ -117,7 +131,8 @@ void keep(const SeriesJob& job, const std::string& subject, const SubjectSeries&
   writer.commit();
 }
 
-SubjectSeries read_back(const SeriesJob& job, const std::string& subject) {
+/// Nothing, and the reason, where the kept files turn out to be damaged.
+std::optional<SubjectSeries> read_back(const SeriesJob& job, const std::string& subject, std::string& reason) try {
   SubjectSeries result;
   const SampleStore store = SampleStore::open(series_path(job.options->output, subject));
   for (std::size_t i = 0; i < store.runs().size(); ++i) {
@@ -129,6 +144,11 @@ SubjectSeries read_back(const SeriesJob& job, const std::string& subject) {
     result.mean.push_back(mean.values.at(static_cast<std::size_t>(voxel)));
   result.reused = true;
   return result;
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& error) {
+  reason = fmt::format("it cannot be read ({})", error.what());
+  return std::nullopt;
 }
 
 std::string reason_to_compute(const SeriesJob& job, const std::string& subject, const json& wanted) {
@@ -150,23 +170,25 @@ fs::path series_path(const fs::path& output, const std::string& subject) {
 }
 
 SubjectSeries subject_series(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
+  if (const auto why = job.unreadable.find(subject); why != job.unreadable.end()) throw why->second;
   const std::vector<InputRecord> inputs = inputs_of(runs);
-  const json record = record_of(job, inputs);
-  const std::string reason = reason_to_compute(job, subject, record);
-  SubjectSeries result;
-  if (reason.empty()) {
-    result = read_back(job, subject);
-  } else {
+  const json record = record_of(job, runs, inputs);
+  std::string reason = reason_to_compute(job, subject, record);
+  std::optional<SubjectSeries> result;
+  if (reason.empty()) result = read_back(job, subject, reason);
+  if (!result) {
+    const bool was_there = fs::exists(series_path(job.options->output, subject));
     result = compute(job, runs);
-    keep(job, subject, result, record);
-    if (fs::exists(series_path(job.options->output, subject))) result.reason = reason;
+    keep(job, subject, *result, record);
+    if (was_there) result->reason = reason;
   }
-  result.inputs = inputs;
-  return result;
+  result->inputs = inputs;
+  return std::move(*result);
 }
 
 std::string reason_to_compute(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
-  return reason_to_compute(job, subject, record_of(job, inputs_of(runs)));
+  if (const auto why = job.unreadable.find(subject); why != job.unreadable.end()) return why->second.what();
+  return reason_to_compute(job, subject, record_of(job, runs, inputs_of(runs)));
 }
 
 }  // namespace noema

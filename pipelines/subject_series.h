@@ -1,10 +1,12 @@
 // pipelines/subject_series: the preprocessed runs of one subject, made or taken from an earlier call.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "noema/core/error.h"
 #include "noema/core/provenance.h"
 #include "noema/io/image.h"
 #include "noema/io/sample_store.h"
@@ -30,14 +32,18 @@ struct SeriesJob {
   std::shared_ptr<const FeatureSpace> features;
   /// Labels that hold for whole runs come from here.
   const Dataset* dataset = nullptr;
+  /// Of runs that have events, by `Run::id`.
+  std::map<std::string, std::vector<Event>> events = {};
+  /// Subjects with a file that could not be read while features and events were gathered, and why.
+  std::map<std::string, Error> unreadable = {};
 };
 
 /// <output>/sub-<label>/func/sub-<label>_desc-series_bold.h5, and the mean volume beside it.
 std::filesystem::path series_path(const std::filesystem::path& output, const std::string& subject);
 
 /// Preprocesses the runs of one subject and keeps them, all or nothing; or reads them back when configuration,
-/// features, inputs (size, time, hash) and version agree with what the kept file says of itself.
-/// @throws as `preprocess_run`, `read_events`; IoError; Cancelled
+/// features, inputs (size, time, hash), timing and version agree with what the kept file says of itself.
+/// @throws as `preprocess_run`; what `job.unreadable` holds; IoError; Cancelled
 SubjectSeries subject_series(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs);
 
 /// Would `subject_series` reuse? Empty if so, else the reason.

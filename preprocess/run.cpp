@@ -301,7 +301,8 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
     CleanOptions cleaning = options.clean;
     cleaning.tr_s = agreed_tr(run, file.header());
     // Everything that can be refused without the values is refused here.
-    clean(MatrixF(file.volumes(), 0), confounds.values, confounds.keep, cleaning);
+    with_context(fmt::format("'{}'", run.bold.string()),
+                 [&] { clean(MatrixF(file.volumes(), 0), confounds.values, confounds.keep, cleaning); });
 
     PreprocessedRun result;
     MatrixF values(file.volumes(), features->count());

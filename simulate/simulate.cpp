@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <system_error>
 
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
@@ -15,7 +14,6 @@
 #include "noema/io/dataset.h"
 #include "noema/io/events.h"
 #include "noema/io/nifti.h"
-#include "noema/io/system_error.h"
 #include "noema/io/table.h"
 #include "noema/simulate/design.h"
 #include "noema/simulate/maps.h"
@@ -28,12 +26,6 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr const char* kBidsVersion = "1.8.0";
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw system_error(folder, "made", error.value());
-}
 
 void write_json(const fs::path& path, const ordered_json& json) { write_file(path, json.dump(2) + "\n"); }
 
