@@ -240,7 +240,7 @@ with Folder() as base:
         status, err = interrupt([*training, "100000"], lambda said: "ridge      balanced accuracy" in said)
         assert status == 130 and err.count("error:") == 1 and "interrupted" in err, err
         assert (out / "results.json").read_text() == before
-        err, _ = run(*training, "2")
+        err, _ = run(*words)
         assert "3 of 3 subjects were finished before" in err, err
 
     @case
