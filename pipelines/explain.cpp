@@ -23,6 +23,8 @@ namespace {
 
 /// Samples whose attributions are held in memory at once.
 constexpr std::int64_t kChunk = 64;
+/// Deletion curves ask the model dozens of times a sample, and their mean is known well enough from about this many.
+constexpr std::int64_t kDeletions = 500;
 
 /// Sums deletion curves over chunks of samples.
 class CurveSum {
@@ -106,19 +108,37 @@ SampleSet chunk_of(const SampleSet& set, std::int64_t first) {
   return {set.runs, {begin, end}, set.classes};
 }
 
-void explain_chunk(const DifferentiableClassifier& model, const SampleSet& chunk,
-                   const std::vector<int>& subject_of_run, const AttributionOptions& options, ClassMapAverage& average,
-                   CurveSum& curves) {
+/// Adds the deletion curves of every `stride`-th sample.
+void add_curves(const DifferentiableClassifier& model, const Windows& windows, const std::vector<int>& labels,
+                const Attribution& attribution, const DeletionOptions& options, std::int64_t stride, CurveSum& curves) {
+  const auto every = [stride](const at::Tensor& values) { return values.slice(0, 0, values.size(0), stride); };
+  std::vector<int> targets;
+  for (std::size_t n = 0; n < labels.size(); n += static_cast<std::size_t>(stride)) targets.push_back(labels[n]);
+  Attribution part;
+  part.values = every(attribution.values);
+  curves.add(deletion_curves(model, {every(windows.values), every(windows.weights)}, targets, part, options));
+}
+
+/// What the folds share.
+struct ExplainPlan {
+  AttributionOptions attribution;
+  std::vector<int> subject_of_run;
+  std::int64_t deletion_stride = 1;
+};
+
+void explain_chunk(const DifferentiableClassifier& model, const SampleSet& chunk, const ExplainPlan& plan,
+                   ClassMapAverage& average, CurveSum& curves) {
   const Windows windows = make_windows(chunk);
   const std::vector<int> labels = chunk.labels();
   std::vector<int> subjects;
-  for (const Sample& sample : chunk.samples) subjects.push_back(subject_of_run[static_cast<std::size_t>(sample.run)]);
-  const Attribution attribution = attribute(model, windows, labels, options);
+  for (const Sample& sample : chunk.samples)
+    subjects.push_back(plan.subject_of_run[static_cast<std::size_t>(sample.run)]);
+  const Attribution attribution = attribute(model, windows, labels, plan.attribution);
   average.add(attribution.values, labels, subjects);
   curves.add_residuals(attribution);
   DeletionOptions deletion;
-  deletion.seed = options.seed;
-  curves.add(deletion_curves(model, windows, labels, attribution, deletion));
+  deletion.seed = plan.attribution.seed;
+  add_curves(model, windows, labels, attribution, deletion, plan.deletion_stride, curves);
 }
 
 ModelMaps haufe_patterns(const LearningProblem& problem, const ModelEvaluation& evaluation) {
@@ -178,11 +198,16 @@ Explanation explain_model(const LearningProblem& problem, const ModelEvaluation&
   Explanation result;
   const auto& models = evaluation.cross_validation.models;
   if (models.empty() || !dynamic_cast<const DifferentiableClassifier*>(models.front().get())) return result;
-  const std::vector<int> subjects = subject_numbers(*problem.runs);
-  const int subject_count = *std::max_element(subjects.begin(), subjects.end()) + 1;
+  ExplainPlan plan;
+  plan.subject_of_run = subject_numbers(*problem.runs);
+  const int subject_count = *std::max_element(plan.subject_of_run.begin(), plan.subject_of_run.end()) + 1;
+  std::int64_t samples = 0;
+  for (const FoldData& fold : problem.folds) samples += static_cast<std::int64_t>(fold.test.size());
+  plan.deletion_stride = std::max<std::int64_t>(1, samples / kDeletions);
   const std::int64_t features = problem.runs->front().series.values.cols();
   for (const std::string& name : options.methods) {
-    AttributionOptions attribution;
+    AttributionOptions& attribution = plan.attribution;
+    attribution = {};
     attribution.method = attribution_method(name);
     attribution.seed = seed;
     if (attribution.method == AttributionMethod::occlusion) {
@@ -201,7 +226,7 @@ Explanation explain_model(const LearningProblem& problem, const ModelEvaluation&
       const SampleSet test = problem.test_set(static_cast<int>(fold));
       for (std::int64_t first = 0; first < test.size(); first += kChunk) {
         check_cancelled();
-        explain_chunk(model, chunk_of(test, first), subjects, attribution, fold_average[f], fold_curves[f]);
+        explain_chunk(model, chunk_of(test, first), plan, fold_average[f], fold_curves[f]);
       }
       progress.advance();
     });

@@ -29,7 +29,7 @@ struct Explanation {
 };
 
 /// Explains each fold's model on that fold's test samples: the margin of the true label; maps are means over the
-/// samples of a subject, then over subjects. Models that cannot be differentiated give nothing.
+/// samples of a subject, then over subjects. Deletion curves are of about 500 samples spread over all. Models that cannot be differentiated give nothing.
 /// @throws UsageError for an unknown method; Cancelled
 Explanation explain_model(const LearningProblem& problem, const ModelEvaluation& evaluation,
                           const ExplainOptions& options, std::uint64_t seed);
