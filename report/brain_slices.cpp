@@ -133,6 +133,11 @@ MapColors map_colors(const Image& map, const Image& background, const MosaicOpti
   std::vector<float> greys = contents(background, false);
   colors.background_low = percentile(greys, 0.01);
   colors.background_high = percentile(greys, 0.99);
+  if (colors.background_low > 0.5 * colors.background_high) {
+    // Little contrast within the brain: stretched to black and white it would drown the map.
+    colors.background_low = 0;
+    colors.background_high *= 1.6;
+  }
   std::vector<float> sizes = contents(map, true);
   colors.limit = std::isfinite(options.limit) ? options.limit : percentile(sizes, 0.995);
   colors.cut = options.show_top < 1 ? percentile(sizes, 1 - options.show_top) : 0;
