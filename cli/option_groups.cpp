@@ -167,7 +167,8 @@ OptionGroup label_options() {
        text("label-column", "NAME", "The column of the events files that holds the label").by_default("trial_type"),
        text("run-label", "NAME", "One label a run: an entity of its file name or a column of participants.tsv"),
        choice("samples", {"auto", "volumes", "blocks", "trials", "runs"},
-              "What one sample is. auto: blocks where every training fold has five of each label, else volumes")
+              "What one sample is. auto: blocks where every training fold has five of each label, else volumes; runs "
+              "with --run-label")
            .by_default("auto"),
        text("delay", "SECONDS",
             "From the events to the response: seconds, hrf (weighted by the predicted response), or "
@@ -283,6 +284,8 @@ EvaluationOptions read_evaluation_options(const CommandArguments& arguments) {
                                      : OverlapPolicy::error;
   read_delay(arguments, rule);
   options.problem.unit = read_unit(arguments.text("samples"));
+  // A label that holds for a whole run makes the run the natural sample.
+  if (!options.problem.unit && arguments.has("run-label")) options.problem.unit = SampleUnit::runs;
   if (options.problem.unit == SampleUnit::trials && !(rule.trial_s > 0)) {
     throw UsageError("--samples trials needs --trial-window SECONDS");
   }

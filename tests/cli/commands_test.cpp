@@ -51,6 +51,12 @@ TEST(Options, DelaysAndSplitsAreRead) {
   EXPECT_THROW(read_evaluation_options(decode_words({"--samples", "trials"})), UsageError);
 }
 
+TEST(Options, ARunLabelMakesRunsTheSamples) {
+  EXPECT_EQ(read_evaluation_options(decode_words({"--run-label", "ses"})).problem.unit, SampleUnit::runs);
+  EXPECT_EQ(read_evaluation_options(decode_words({"--run-label", "ses", "--samples", "volumes"})).problem.unit,
+            SampleUnit::volumes);
+}
+
 TEST(Options, ScreeningTakesNumbersAndShares) {
   const ModelOptions share = read_model_options(decode_words({"--screening-features", "12.5%"}));
   EXPECT_TRUE(share.screening_keep_is_percent);
