@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <numeric>
 #include <sstream>
-#include <toml++/toml.h>
 #include <utility>
 
 #include "noema/core/error.h"
@@ -53,8 +53,8 @@ void check_value(const OptionSpec& option, const std::string& shown, const std::
             fmt::format("{}: found '{}', expected {}", shown, value, whole ? "a whole number" : "a number"));
       }
       if (!(*parsed >= option.minimum && *parsed <= option.maximum)) {
-        throw UsageError(fmt::format("{}: found {}, expected a value from {} to {}", shown, value, option.minimum,
-                                     option.maximum));
+        throw UsageError(
+            fmt::format("{}: found {}, expected a value from {} to {}", shown, value, option.minimum, option.maximum));
       }
       break;
     }
@@ -249,13 +249,13 @@ std::vector<std::string> CommandArguments::list(std::string_view name) const {
 
 OptionGroup common_options() {
   return {"Common options",
-          {input_path("config", "FILE", "Take options from a TOML file whose keys are the long options; "
-                                        "the command line wins over it"),
+          {input_path("config", "FILE",
+                      "Take options from a TOML file whose keys are the long options; "
+                      "the command line wins over it"),
            integer("seed", "N", "Seed of all random numbers").by_default("0").range(0, 9.2e18),
            integer("threads", "N", "Threads; by default all processors this process may use").range(1, 4096),
            text("device", "NAME", "Where networks run: auto, cpu, cuda or cuda:N").by_default("auto"),
-           flag("quiet", "Say nothing but errors"),
-           flag("verbose", "Also say what is done step by step"),
+           flag("quiet", "Say nothing but errors"), flag("verbose", "Also say what is done step by step"),
            flag("debug", "Add the place in the source to error messages")}};
 }
 
@@ -301,6 +301,10 @@ CommandArguments parse_command(const CommandSpec& spec, const std::vector<std::s
       if (!argument.optional && raw[argument.name].empty()) names.push_back(argument.value_name);
     }
     throw UsageError(fmt::format("missing {}; see `noema {} --help`", join(names, " and "), spec.name));
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string what = error.what();
+    throw UsageError(fmt::format("{}: expected one value, given once; see `noema {} --help`",
+                                 what.substr(0, what.find(':')), spec.name));
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{}; see `noema {} --help`", error.what(), spec.name));
   }

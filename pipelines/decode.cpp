@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -173,10 +174,21 @@ GlmMaps make_glm_maps(const DecodeOptions& options, const PreparedData& data, co
   return glm;
 }
 
+/// Maps are named by their labels.
+void check_file_names(const LabelTable& labels) {
+  std::map<std::string, std::string> label_of;
+  for (const std::string& label : labels.names) {
+    const auto [entry, is_new] = label_of.emplace(bids_label(label), label);
+    if (is_new) continue;
+    throw DataError(fmt::format("files of the labels '{}' and '{}' would both be named '{}'; rename one with --labels",
+                                entry->second, label, entry->first));
+  }
+}
+
 /// What can be refused by the names and events of the runs alone.
 void check_request(const DecodeOptions& options, const std::vector<LearningRun>& runs) {
   if (options.prepare.level == AnalysisLevel::participant) return;  // the labels of the others are not known
-  make_label_table(runs, options.evaluation.rule);
+  check_file_names(make_label_table(runs, options.evaluation.rule));
   if (options.evaluation.problem.shuffled_folds == 0) check_split_options(runs, options.evaluation.problem.split);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "noema/core/error.h"
@@ -33,6 +34,18 @@ std::string spelled(char sign) {
   }
 }
 
+constexpr const char* kDatasetName = "Noema results";
+
+void refuse_foreign_dataset(const fs::path& description) {
+  std::ifstream file(description);
+  if (!file) return;
+  const nlohmann::json found = nlohmann::json::parse(file, nullptr, false);
+  if (found.is_object() && found.value("Name", nlohmann::json()) == kDatasetName) return;
+  throw UsageError(
+      fmt::format("'{}' describes another dataset, which results must not be mixed with; give another OUT_DIR",
+                  description.string()));
+}
+
 }  // namespace
 
 void open_output_folder(const fs::path& folder, const std::string& command, const std::string& configuration) {
@@ -43,6 +56,7 @@ void open_output_folder(const fs::path& folder, const std::string& command, cons
                   fmt::format("cannot make the output folder ({}); give another OUT_DIR or its parent's permission",
                               error.message()));
   if (!fs::is_directory(folder)) throw IoError(folder, "is a file, expected a folder for the results");
+  refuse_foreign_dataset(folder / "dataset_description.json");
   int removed = remove_stale_temporaries(folder);
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied)) {
     if (entry.is_directory()) removed += remove_stale_temporaries(entry.path());
@@ -51,7 +65,7 @@ void open_output_folder(const fs::path& folder, const std::string& command, cons
     log_info(fmt::format("removed {} unfinished files of an interrupted run from '{}'", removed, folder.string()));
   }
   const nlohmann::json description{
-      {"Name", "Noema results"},
+      {"Name", kDatasetName},
       {"BIDSVersion", "1.9.0"},
       {"DatasetType", "derivative"},
       {"GeneratedBy", {{{"Name", "noema"}, {"Version", build_info().version}, {"Description", "noema " + command}}}}};

@@ -12,7 +12,7 @@ namespace noema {
 
 /// Makes the folder (and its parents), removes temporaries of killed runs, and writes dataset_description.json and the
 /// effective configuration (noema-<command>.toml). @throws IoError naming the folder and what to do when it cannot be
-/// written.
+/// written; UsageError if it holds a dataset that is not ours, whose description would be lost.
 void open_output_folder(const std::filesystem::path& folder, const std::string& command,
                         const std::string& configuration);
 

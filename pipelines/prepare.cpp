@@ -109,7 +109,7 @@ Finished finish_subject(const SeriesJob& job, const std::string& subject, const 
     throw;
   } catch (const IoError& error) {
     // No fault of the subject: the others could not be kept either.
-    if (is_inside(error.path(), job.options->output)) throw;
+    if (is_inside(error.path(), series_path(job.options->output, subject).parent_path())) throw;
     record_failure(job, error, finished.outcome);
   } catch (const Error& error) {
     record_failure(job, error, finished.outcome);

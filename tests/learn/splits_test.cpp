@@ -74,6 +74,23 @@ TEST(Split, LeavesSubjectsOut) {
   expect_partition(split, study.blocks.size());
 }
 
+TEST(Split, OptionsAreRefusedBeforeThereAreBlocks) {
+  std::vector<LearningRun> runs{run("01", "1", ""), run("01", "2", "")};
+  const auto refused = [&](const SplitOptions& options) {
+    return message_of<UsageError>([&] { check_split_options(runs, options); });
+  };
+  EXPECT_THAT(refused({"subject"}), HasSubstr("found only '01'"));
+  EXPECT_THAT(refused({"group", "run", 3}), HasSubstr("2 groups"));
+  for (const char* unit : {"auto", "run", "occurrence", "block"}) EXPECT_NO_THROW(check_split_options(runs, {unit}));
+  EXPECT_NO_THROW(check_split_options(runs, {"group", "run", 2}));
+  EXPECT_THROW(check_split_options(runs, {"group", "family", 2}), DataError);
+  EXPECT_THROW(check_split_options(runs, {"given", "", 0, "/nowhere/split.tsv"}), IoError);
+  runs.pop_back();
+  EXPECT_THAT(refused({"run"}), HasSubstr("at least 2 runs"));
+  runs.push_back(run("02", "1", ""));
+  EXPECT_NO_THROW(check_split_options(runs, {"subject"}));
+}
+
 TEST(Split, LeavesRunsOut) {
   const Study study({run("01", "1", "abba"), run("01", "2", "ab"), run("01", "3", "ba")});
   const Split split = study.split("run");

@@ -84,6 +84,53 @@ with Folder() as base:
         check_one_failed(data, out, events(data), "onset")
 
     @case
+    def raw_runs_truncated(folder, out):
+        data = folder / "data"
+        data.mkdir()
+        (data / "dataset_description.json").write_text('{"Name": "raw", "BIDSVersion": "1.9.0"}')
+        (data / "task-states_bold.json").write_text('{"RepetitionTime": 2, "TaskName": "states"}')
+        for subject in ("01", "02"):
+            for index in ("01", "02"):
+                path = data / events(DATA, subject, index).relative_to(DATA)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(events(DATA, subject, index).read_bytes())
+                raw = path.with_name(path.name.replace("events.tsv", "bold.nii.gz"))
+                content = bold(DATA, subject, index).read_bytes()
+                raw.write_bytes(content[:3000] if (subject, index) == ("01", "02") else content)
+        # No masks: the brain is found in each run, which reads the images before any subject is preprocessed.
+        check_one_failed(data, out, raw.parent.parent.parent / "sub-01" / "func" / "sub-01_task-states_run-02_bold.nii.gz")
+        assert not (out / "sub-01").exists()
+
+    @case
+    def failures_among_several_at_once(folder, out):
+        data = copy(DATA, folder / "data")
+        bold(data).write_bytes(bold(data).read_bytes()[:4000])
+        err, _ = run("decode", data, out, "participant", "--n-procs", "2", status=1)
+        assert "1 of 2 subjects failed" in err and (out / "logs" / "crash-sub-01.txt").exists(), err
+        assert (out / "sub-02" / "func" / "sub-02_desc-series_bold.h5").exists()
+        check_no_partial_output(out)
+
+    @case
+    def names_that_collide(folder, out):
+        data = copy(DATA, folder / "data")
+        for subject in ("01", "02"):
+            for index in ("01", "02"):
+                path = events(data, subject, index)
+                path.write_text(path.read_text().replace("state1", "left hand").replace("state2", "left_hand"))
+        refused(["decode", data, out, *FAST], "left hand", "left_hand", "--labels")
+        assert not out.exists()
+
+    @case
+    def output_into_a_dataset(folder, out):
+        data = copy(DATA, folder / "data")
+        before = (data / "dataset_description.json").read_text()
+        for place in (data, data / "derivatives" / "simulated"):
+            refused(["decode", data, place, *FAST], place / "dataset_description.json", "OUT_DIR", status=2)
+        assert (data / "dataset_description.json").read_text() == before
+        run("decode", data, data / "derivatives" / "noema", *FAST)
+        run("decode", data, data / "derivatives" / "noema", *FAST)
+
+    @case
     def every_subject_corrupt(folder, out):
         data = copy(DATA, folder / "data")
         for subject in ("01", "02"):
@@ -227,14 +274,13 @@ with Folder() as base:
         # Killed: nothing can be cleaned up then, so the next call does it.
         second = out / "sub-02" / "func"
         interrupt(words, lambda _: second.exists() and any(second.iterdir()), number=signal.SIGKILL)
-        (second / ".noema-tmp-0").touch()
         training = [*words[:3], "--model", "ridge,long-conv", "--permutations", "0", "--fwhm", "6", "--no-glm", "--seeds",
                     "1", "--epochs"]
         err, _ = run(*words)
         assert "sub-01" not in err or "reading sub-01" not in err, err
         assert "finished before and are reused: 01" in err, err
         assert first.stat().st_mtime_ns == kept
-        left = [name for name in damage.files(out) if ".noema-tmp-" in name and not name.endswith("tmp-0")]
+        left = [name for name in damage.files(out) if ".noema-tmp-" in name]
         assert not left, left
         before = (out / "results.json").read_text()
         status, err = interrupt([*training, "100000"], lambda said: "ridge      balanced accuracy" in said)
@@ -254,6 +300,7 @@ with Folder() as base:
         refused(["decode", DATA, out, "--conditions", "state1,state3"], "state3", "state1, state2", status=2)
         refused(["decode", DATA, out, "--participant-label", "03"], "03", "01", status=2)
         refused(["decode", DATA, out, "--label-column", "trail_type"], "trail_type", events(DATA))
+        refused(["decode", DATA, out, "--folds", "3", "--folds", "4"], "--folds", "one value", status=2)
         refused(["decode", folder / "none", out], folder / "none", status=2)
         refused(["decode", DATA, out, "participants"], "participant", status=2)
         assert not out.exists(), "refused before any work"
