@@ -3,7 +3,8 @@
 namespace noema {
 
 std::vector<CommandSpec> all_commands() {
-  return {decode_command(), info_command(), simulate_command(), doctor_command()};
+  return {decode_command(),    train_command(), predict_command(),  evaluate_command(), finetune_command(),
+          interpret_command(), info_command(),  simulate_command(), doctor_command()};
 }
 
 }  // namespace noema

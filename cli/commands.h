@@ -8,9 +8,14 @@
 namespace noema {
 
 CommandSpec decode_command();
-CommandSpec info_command();
-CommandSpec simulate_command();
 CommandSpec doctor_command();
+CommandSpec evaluate_command();
+CommandSpec finetune_command();
+CommandSpec info_command();
+CommandSpec interpret_command();
+CommandSpec predict_command();
+CommandSpec simulate_command();
+CommandSpec train_command();
 
 /// In the order of the overview.
 std::vector<CommandSpec> all_commands();

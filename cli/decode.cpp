@@ -1,23 +1,10 @@
 // noema decode
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <cstdio>
-
+#include "noema/pipelines/decode.h"
 #include "noema/cli/commands.h"
 #include "noema/cli/option_groups.h"
-#include "noema/pipelines/decode.h"
 
 namespace noema {
 namespace {
-
-void print_summary(const Results& results, const std::filesystem::path& folder) {
-  for (const ModelScores& model : results.models) {
-    fmt::print("{:<10}  {:.3f}  [{:.3f}, {:.3f}]{}\n", model.name, model.balanced_accuracy, model.interval.low,
-               model.interval.high, model.is_baseline ? "  baseline" : "");
-  }
-  fmt::print("chance      {:.3f}\nreport      {}\n", results.chance, (folder / "report.html").string());
-}
 
 int run_decode(const CommandArguments& arguments) {
   DecodeOptions options;
@@ -28,7 +15,7 @@ int run_decode(const CommandArguments& arguments) {
   options.explain = read_explain_options(arguments);
   options.dry_run = arguments.flag("dry-run");
   const Results results = decode(options);
-  if (!results.models.empty()) print_summary(results, options.prepare.output);
+  if (!results.models.empty()) print_scores(results, options.prepare.output);
   return results.failed_subjects.empty() ? 0 : 1;
 }
 

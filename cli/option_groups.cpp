@@ -53,17 +53,6 @@ std::optional<SampleUnit> read_unit(const std::string& word) {
   return std::nullopt;  // auto
 }
 
-void read_query(const CommandArguments& arguments, DatasetQuery& query) {
-  query.participants = arguments.list("participant-label");
-  const std::pair<const char*, std::string*> entities[] = {
-      {"task", &query.task}, {"space", &query.space}, {"session", &query.session}, {"run", &query.run}};
-  for (const auto& [name, value] : entities) {
-    if (arguments.has(name)) *value = arguments.text(name);
-  }
-  for (const std::string& folder : arguments.list("derivatives")) query.derivatives.emplace_back(folder);
-  if (arguments.has("bids-filter-file")) query.filter_file = arguments.path("bids-filter-file");
-}
-
 void read_preprocess(const CommandArguments& arguments, PreprocessOptions& options) {
   options.fwhm_mm = arguments.number("fwhm");
   options.confounds = arguments.text("confounds");
@@ -117,16 +106,21 @@ std::vector<OptionSpec> bids_app_arguments() {
           .may_be_absent()};
 }
 
-OptionGroup dataset_options() {
-  return {"Which data",
-          {text("participant-label", "LABEL", "Subjects, with or without sub-; without it all").many(),
-           text("task", "LABEL", "The task, where there are several"),
-           text("space", "LABEL", "The space of preprocessed runs, where there are several"),
-           text("session", "LABEL", "One session"), text("run", "LABEL", "One run"),
-           input_path("derivatives", "DIR", "Folders of preprocessed data outside of BIDS_DIR/derivatives").many(),
-           input_path("bids-filter-file", "FILE",
-                      "A BIDS filter file (JSON) whose \"bold\" object names entities to match"),
-           integer("n-procs", "N", "Subjects that are preprocessed at once").by_default("1").range(1, 4096)}};
+OptionGroup dataset_options(bool at_once) {
+  OptionGroup group{
+      "Which data",
+      {text("participant-label", "LABEL", "Subjects, with or without sub-; without it all").many(),
+       text("task", "LABEL", "The task, where there are several"),
+       text("space", "LABEL", "The space of preprocessed runs, where there are several"),
+       text("session", "LABEL", "One session"), text("run", "LABEL", "One run"),
+       input_path("derivatives", "DIR", "Folders of preprocessed data outside of BIDS_DIR/derivatives").many(),
+       input_path("bids-filter-file", "FILE",
+                  "A BIDS filter file (JSON) whose \"bold\" object names entities to match")}};
+  if (at_once) {
+    group.options.push_back(
+        integer("n-procs", "N", "Subjects that are preprocessed at once").by_default("1").range(1, 4096));
+  }
+  return group;
 }
 
 OptionGroup preprocess_options() {
@@ -158,29 +152,37 @@ OptionGroup preprocess_options() {
            .by_default("zscore")}};
 }
 
-OptionGroup label_options() {
+OptionGroup label_source_options() {
   return {
-      "Labels and samples",
+      "Labels",
       {text("conditions", "LABEL", "Labels to tell apart, after renaming; without it all").many(),
        input_path("labels", "FILE",
                   "A table with the columns from and to that renames or merges labels (to n/a: leave out)"),
        text("label-column", "NAME", "The column of the events files that holds the label").by_default("trial_type"),
        text("run-label", "NAME", "One label a run: an entity of its file name or a column of participants.tsv"),
-       choice("samples", {"auto", "volumes", "blocks", "trials", "runs"},
-              "What one sample is. auto: blocks where every training fold has five of each label, else volumes; runs "
-              "with --run-label")
-           .by_default("auto"),
-       text("delay", "SECONDS",
-            "From the events to the response: seconds, hrf (weighted by the predicted response), or "
-            "auto (estimated in each training fold)")
-           .by_default("auto"),
        number("block-gap", "SECONDS", "Largest gap between events of one block; without it the larger of TR and 2 s")
            .range(0, 1e6),
-       number("discard", "SECONDS", "Left out at the start of each block").by_default("0").range(0, 1e6),
-       number("extend", "SECONDS", "Added after the end of each block").by_default("0").range(0, 1e6),
-       number("trial-window", "SECONDS", "Window of each event, with --samples trials").by_default("0").range(0, 1e6),
        choice("overlap", {"error", "later", "drop"}, "What happens where events of different labels overlap")
            .by_default("error")}};
+}
+
+OptionGroup label_options() {
+  OptionGroup group = label_source_options();
+  group.title = "Labels and samples";
+  const std::vector<OptionSpec> samples{
+      choice("samples", {"auto", "volumes", "blocks", "trials", "runs"},
+             "What one sample is. auto: blocks where every training fold has five of each label, else volumes; runs "
+             "with --run-label")
+          .by_default("auto"),
+      text("delay", "SECONDS",
+           "From the events to the response: seconds, hrf (weighted by the predicted response), or "
+           "auto (estimated in each training fold)")
+          .by_default("auto"),
+      number("discard", "SECONDS", "Left out at the start of each block").by_default("0").range(0, 1e6),
+      number("extend", "SECONDS", "Added after the end of each block").by_default("0").range(0, 1e6),
+      number("trial-window", "SECONDS", "Window of each event, with --samples trials").by_default("0").range(0, 1e6)};
+  group.options.insert(group.options.end(), samples.begin(), samples.end());
+  return group;
 }
 
 OptionGroup evaluation_options() {
@@ -219,15 +221,18 @@ OptionGroup model_options() {
            integer("epochs", "N", "Epochs of networks; without it as the recipe has it").range(1, 100000)}};
 }
 
-OptionGroup explain_options() {
+OptionSpec attribution_option() {
   std::vector<std::string> names;
   for (const AttributionFacts& facts : attribution_methods()) names.emplace_back(facts.name);
+  return text("attribution", "METHOD", fmt::format("Attribution methods: {}", fmt::join(names, ", ")))
+      .many()
+      .by_default("gradient,integrated-gradients");
+}
+
+OptionGroup explain_options() {
   return {
       "Explanation",
-      {text("attribution", "METHOD", fmt::format("Attribution methods: {}", fmt::join(names, ", ")))
-           .many()
-           .by_default("gradient,integrated-gradients"),
-       flag("no-glm", "Make no GLM maps"),
+      {attribution_option(), flag("no-glm", "Make no GLM maps"),
        number("map-fwhm", "MM", "Maps are compared as they are and smoothed by this").by_default("8").range(0, 100)}};
 }
 
@@ -242,14 +247,35 @@ AutoNumber read_auto_number(const CommandArguments& arguments, const std::string
   return {AutoNumber::Kind::given, *value};
 }
 
-PrepareOptions read_prepare_options(const CommandArguments& arguments) {
+DatasetQuery read_query(const CommandArguments& arguments) {
+  DatasetQuery query;
+  query.participants = arguments.list("participant-label");
+  const std::pair<const char*, std::string*> entities[] = {
+      {"task", &query.task}, {"space", &query.space}, {"session", &query.session}, {"run", &query.run}};
+  for (const auto& [name, value] : entities) {
+    if (arguments.has(name)) *value = arguments.text(name);
+  }
+  for (const std::string& folder : arguments.list("derivatives")) query.derivatives.emplace_back(folder);
+  if (arguments.has("bids-filter-file")) query.filter_file = arguments.path("bids-filter-file");
+  return query;
+}
+
+PrepareOptions read_dataset_options(const CommandArguments& arguments) {
   PrepareOptions options;
   options.root = arguments.path("bids_dir");
   options.output = arguments.path("out_dir");
+  options.query = read_query(arguments);
+  options.processes = static_cast<int>(arguments.integer("n-procs"));
+  options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
+  options.configuration = arguments.effective_toml();
+  return options;
+}
+
+PrepareOptions read_prepare_options(const CommandArguments& arguments) {
+  PrepareOptions options = read_dataset_options(arguments);
   if (arguments.has("analysis_level")) {
     options.level = arguments.text("analysis_level") == "group" ? AnalysisLevel::group : AnalysisLevel::participant;
   }
-  read_query(arguments, options.query);
   read_preprocess(arguments, options.preprocess);
   options.high_pass_hz = read_auto_number(arguments, "high-pass");
   if (arguments.has("mask")) options.mask = arguments.path("mask");
@@ -257,9 +283,6 @@ PrepareOptions read_prepare_options(const CommandArguments& arguments) {
   if (arguments.has("atlas-names")) options.atlas_names = arguments.path("atlas-names");
   options.features = arguments.text("features");
   options.parcels = static_cast<int>(arguments.integer("parcels"));
-  options.processes = static_cast<int>(arguments.integer("n-procs"));
-  options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
-  options.configuration = arguments.effective_toml();
   return options;
 }
 
@@ -269,19 +292,24 @@ void read_label_sources(const CommandArguments& arguments, PrepareOptions& optio
   options.query.needs_events = options.run_label.empty();
 }
 
-EvaluationOptions read_evaluation_options(const CommandArguments& arguments) {
-  EvaluationOptions options;
-  LabelRule& rule = options.rule;
+LabelRule read_label_rule(const CommandArguments& arguments) {
+  LabelRule rule;
   rule.conditions = arguments.list("conditions");
   if (arguments.has("labels")) rule.rename = read_label_map(arguments.path("labels"));
   if (arguments.has("block-gap")) rule.block_gap_s = arguments.number("block-gap");
-  rule.discard_s = arguments.number("discard");
-  rule.extend_s = arguments.number("extend");
-  rule.trial_s = arguments.number("trial-window");
   const std::string overlap = arguments.text("overlap");
   rule.overlap = overlap == "later"  ? OverlapPolicy::later
                  : overlap == "drop" ? OverlapPolicy::drop
                                      : OverlapPolicy::error;
+  return rule;
+}
+
+EvaluationOptions read_sample_options(const CommandArguments& arguments) {
+  EvaluationOptions options;
+  LabelRule& rule = options.rule = read_label_rule(arguments);
+  rule.discard_s = arguments.number("discard");
+  rule.extend_s = arguments.number("extend");
+  rule.trial_s = arguments.number("trial-window");
   read_delay(arguments, rule);
   options.problem.unit = read_unit(arguments.text("samples"));
   // A label that holds for a whole run makes the run the natural sample.
@@ -289,31 +317,57 @@ EvaluationOptions read_evaluation_options(const CommandArguments& arguments) {
   if (options.problem.unit == SampleUnit::trials && !(rule.trial_s > 0)) {
     throw UsageError("--samples trials needs --trial-window SECONDS");
   }
+  return options;
+}
+
+EvaluationOptions read_evaluation_options(const CommandArguments& arguments) {
+  EvaluationOptions options = read_sample_options(arguments);
   read_split_options(arguments, options);
   options.problem.allow_leakage = arguments.flag("allow-leakage");
   return options;
 }
 
-ModelOptions read_model_options(const CommandArguments& arguments) {
+ModelOptions read_fitting_options(const CommandArguments& arguments) {
   ModelOptions options;
   options.models = arguments.list("model");
-  options.seeds = static_cast<int>(arguments.integer("seeds"));
   options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
   options.screening = arguments.text("screening");
   read_screening_amount(arguments.text("screening-features"), options);
   if (arguments.text("whitening") != "auto") options.whiten = arguments.text("whitening") == "on";
   if (arguments.has("epochs")) options.epochs = static_cast<int>(arguments.integer("epochs"));
+  return options;
+}
+
+ModelOptions read_model_options(const CommandArguments& arguments) {
+  ModelOptions options = read_fitting_options(arguments);
+  options.seeds = static_cast<int>(arguments.integer("seeds"));
   if (arguments.has("permutations")) options.permutations = static_cast<int>(arguments.integer("permutations"));
   return options;
 }
 
+std::vector<std::string> read_attribution_methods(const CommandArguments& arguments) {
+  std::vector<std::string> methods = arguments.list("attribution");
+  for (const std::string& name : methods) attribution_method(name);  // refuses unknown names before any work
+  return methods;
+}
+
 ExplainOptions read_explain_options(const CommandArguments& arguments) {
   ExplainOptions options;
-  options.methods = arguments.list("attribution");
-  for (const std::string& name : options.methods) attribution_method(name);  // refuses unknown names before any work
+  options.methods = read_attribution_methods(arguments);
   options.glm = !arguments.flag("no-glm");
   options.map_fwhm_mm = arguments.number("map-fwhm");
   return options;
+}
+
+void print_scores(const Results& results, const std::filesystem::path& folder) {
+  std::size_t width = 10;
+  for (const ModelScores& model : results.models) width = std::max(width, model.name.size());
+  for (const ModelScores& model : results.models) {
+    fmt::print("{:<{}}  {:.3f}  [{:.3f}, {:.3f}]{}\n", model.name, width, model.balanced_accuracy, model.interval.low,
+               model.interval.high, model.is_baseline ? "  baseline" : "");
+  }
+  fmt::print("{:<{}}  {:.3f}\n{:<{}}  {}\n", "chance", width, results.chance, "report", width,
+             (folder / "report.html").string());
 }
 
 }  // namespace noema

@@ -6,27 +6,48 @@
 
 #include "noema/core/command.h"
 #include "noema/pipelines/options.h"
+#include "noema/pipelines/results.h"
 
 namespace noema {
 
 /// BIDS_DIR, OUT_DIR and the analysis level.
 std::vector<OptionSpec> bids_app_arguments();
-OptionGroup dataset_options();
+/// @param at_once  with the number of subjects that are worked on at once.
+OptionGroup dataset_options(bool at_once = true);
 OptionGroup preprocess_options();
+/// Which events are labels of what; `label_options` are these and how samples are made of them.
+OptionGroup label_source_options();
 OptionGroup label_options();
 OptionGroup evaluation_options();
 OptionGroup model_options();
+OptionSpec attribution_option();
 OptionGroup explain_options();
 
+/// Of commands that have `dataset_options`.
+DatasetQuery read_query(const CommandArguments& arguments);
+/// BIDS_DIR, OUT_DIR, `dataset_options` and the configuration, for commands without `preprocess_options`.
+PrepareOptions read_dataset_options(const CommandArguments& arguments);
 /// @throws UsageError for values that do not fit together.
 PrepareOptions read_prepare_options(const CommandArguments& arguments);
 /// Where labels come from, for commands that have `label_options`.
 void read_label_sources(const CommandArguments& arguments, PrepareOptions& options);
+/// Of `label_source_options`.
+LabelRule read_label_rule(const CommandArguments& arguments);
+/// Of `label_options`: without a split.
+EvaluationOptions read_sample_options(const CommandArguments& arguments);
 EvaluationOptions read_evaluation_options(const CommandArguments& arguments);
+/// Of `model_options` without seeds.
+ModelOptions read_fitting_options(const CommandArguments& arguments);
+/// Of `model_options`, and permutations.
 ModelOptions read_model_options(const CommandArguments& arguments);
+/// @throws UsageError for an unknown method.
+std::vector<std::string> read_attribution_methods(const CommandArguments& arguments);
 ExplainOptions read_explain_options(const CommandArguments& arguments);
 
 /// "auto", "none" or a number. @throws UsageError
 AutoNumber read_auto_number(const CommandArguments& arguments, const std::string& name);
+
+/// Balanced accuracies with their intervals, chance, and where the report lies, on stdout.
+void print_scores(const Results& results, const std::filesystem::path& folder);
 
 }  // namespace noema

@@ -27,6 +27,16 @@ ClassificationTask::ClassificationTask(const Network& network, const NetworkOpti
       device_(network.parameters().front().device()),
       fingerprint_(std::move(fingerprint)) {}
 
+std::vector<TrainedParameter> ClassificationTask::parameters() {
+  std::vector<TrainedParameter> list = network_.trained_parameters();
+  if (!options_.start) return list;
+  for (TrainedParameter& parameter : list) {
+    const bool taken_over = options_.start->keep_output || !is_output_layer(parameter.name);
+    if (taken_over) parameter.learning_rate_scale *= options_.start->learning_rate_scale;
+  }
+  return list;
+}
+
 at::Tensor ClassificationTask::loss(std::span<const std::int64_t> indices, StepRandom& random) {
   const Batch batch = train_.batch(indices, options_.shortest_crop, &random.stream);
   const at::Tensor logits = network_.forward(batch.windows.to(device_), batch.weights.to(device_), random.generator);

@@ -18,7 +18,7 @@ class ClassificationTask : public TrainingTask {
   ClassificationTask(const Network& network, const NetworkOptions& options, const VolumeSource& train,
                      const VolumeSource& held_in, std::string fingerprint);
 
-  std::vector<TrainedParameter> parameters() override { return network_.trained_parameters(); }
+  std::vector<TrainedParameter> parameters() override;
   std::int64_t size() const override { return train_.size(); }
   std::string fingerprint() const override { return fingerprint_; }
   at::Tensor loss(std::span<const std::int64_t> indices, StepRandom& random) override;

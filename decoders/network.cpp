@@ -2,6 +2,8 @@
 
 namespace noema {
 
+bool is_output_layer(std::string_view name) { return name.starts_with("output."); }
+
 std::vector<TrainedParameter> Network::trained_parameters() const {
   std::vector<TrainedParameter> list;
   for (const auto& item : named_parameters()) {

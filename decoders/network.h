@@ -5,6 +5,7 @@
 #include <torch/nn/module.h>
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "noema/decoders/layers.h"
@@ -23,6 +24,9 @@ struct NetworkShape {
   /// Volume networks: where the features lie.
   VoxelBox box;
 };
+
+/// Is this the name of a parameter of a network's last layer?
+bool is_output_layer(std::string_view name);
 
 class Network : public torch::nn::Module {
  public:

@@ -11,6 +11,7 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/core/hash.h"
 #include "noema/decoders/classification_task.h"
 #include "noema/decoders/voxel_box.h"
 #include "noema/learn/tensors.h"
@@ -45,6 +46,13 @@ FeatureTransform fit_transform(const FeatureTransformOptions& options, const Sam
   return FeatureTransform::fit(options, rows, labels, train.classes);
 }
 
+std::string fingerprint_of(const std::optional<NetworkStart>& start) {
+  if (!start) return "at random";
+  Hasher hasher;
+  for (const auto& [name, tensor] : start->source->tensors) hasher.add(name).add(tensor.bytes);
+  return fmt::format("{} {} {}", hasher.digest(), start->keep_output, start->learning_rate_scale);
+}
+
 at::Tensor column(const Eigen::VectorXf& values, at::Device device) {
   return tensor_of(MatrixF(values.transpose())).view({-1}).to(device);
 }
@@ -54,6 +62,11 @@ at::Tensor column(const Eigen::VectorXf& values, at::Device device) {
 void NetworkOptions::validate() const {
   training.validate();
   if (transform) transform->validate();
+  if (start && !start->source) throw UsageError("a start of training needs the model to start from");
+  if (start && !(start->learning_rate_scale > 0)) {
+    throw UsageError(fmt::format("the learning rate of the start is multiplied by {}, expected a positive number",
+                                 start->learning_rate_scale));
+  }
   if (!(label_smoothing >= 0 && label_smoothing < 1)) {
     throw UsageError(fmt::format("label smoothing is {}, expected a number from 0 to below 1", label_smoothing));
   }
@@ -69,22 +82,19 @@ const Network& NetworkClassifier::network() const {
   return *network_;
 }
 
-void NetworkClassifier::fit(const SampleSet& set) {
-  features_ = set.features();
-  SampleSet train = set, held_in{set.runs, {}, set.classes};
-  if (options_.validation) {
-    const auto [training, validation] = hold_in(set, options_.training.seed);
-    train = subset(set, training);
-    held_in = subset(set, validation);
-  }
-  check_classes(train);
-  const at::Device device = torch_device();
+void NetworkClassifier::train_by(NetworkOptions options) {
+  options.validate();
+  options_ = std::move(options);
+}
+
+void NetworkClassifier::begin_at_random(const SampleSet& train, at::Generator& generator) {
+  features_ = train.features();
   shape_ = {};
-  shape_.classes = set.classes;
+  shape_.classes = train.classes;
   for (const Sample& sample : train.samples) {
     shape_.volumes = std::max(shape_.volumes, static_cast<std::int64_t>(sample.volumes.size()));
   }
-  const auto& space = set.runs->front().series.features;
+  const auto& space = train.runs->front().series.features;
   std::optional<FeatureTransform> fitted;
   if (is_volume_network()) {
     if (!space) throw DataError("a volume network needs the positions of the features, and the series have none");
@@ -96,21 +106,58 @@ void NetworkClassifier::fit(const SampleSet& set) {
     fitted = fit_transform(options_.transform.value_or(transform_options), train);
     shape_.features = fitted->outputs();
   }
-  set_transform(std::move(fitted), device);
+  set_transform(std::move(fitted), torch_device());
+  network_ = make_network(shape_, generator);
+  network_->to(torch_device());
+}
 
+void NetworkClassifier::begin_with(const NetworkStart& start, const SampleSet& train, at::Generator& generator) {
+  load_parameters(*start.source);
+  if (train.features() != features_) {
+    throw ShapeError(fmt::format("the samples have {} features, the model to start from was fitted on {}",
+                                 train.features(), features_));
+  }
+  if (start.keep_output) {
+    if (train.classes == shape_.classes) return;
+    throw DataError(fmt::format("the samples have {} classes, the last layer of the model to start from has {}",
+                                train.classes, shape_.classes));
+  }
+  const at::NoGradGuard no_gradients;
+  const std::shared_ptr<Network> source = network_;
+  shape_.classes = train.classes;
+  network_ = make_network(shape_, generator);
+  network_->to(torch_device());
+  for (const auto& item : network_->named_parameters()) {
+    if (!is_output_layer(item.key())) item.value().copy_(source->named_parameters()[item.key()]);
+  }
+}
+
+void NetworkClassifier::fit(const SampleSet& set) {
+  SampleSet train = set, held_in{set.runs, {}, set.classes};
+  if (options_.validation) {
+    const auto [training, validation] = hold_in(set, options_.training.seed);
+    train = subset(set, training);
+    held_in = subset(set, validation);
+  }
+  check_classes(train);
   RandomStream stream(options_.training.seed, "initial parameters");
   at::Generator generator = make_generator(at::kCPU, stream);
-  network_ = make_network(shape_, generator);
-  network_->to(device);
+  history_ = {};
+  if (options_.start) {
+    begin_with(*options_.start, train, generator);
+    if (!options_.start->train) return;
+  } else {
+    begin_at_random(train, generator);
+  }
   const VolumeSource training_source(train, transform_, is_volume_network());
   const VolumeSource held_in_source(held_in, transform_, false);
   ClassificationTask task(*network_, options_, training_source, held_in_source,
-                          fmt::format("{}|{}|{}|{}|{}", kind(), settings(), options_.label_smoothing,
-                                      options_.shortest_crop, fingerprint_of(train)));
+                          fmt::format("{}|{}|{}|{}|{}|{}", kind(), settings(), options_.label_smoothing,
+                                      options_.shortest_crop, fingerprint_of(options_.start), fingerprint_of(train)));
   history_ = noema::train(task, options_.training);
 }
 
-at::Tensor NetworkClassifier::transform(const at::Tensor& windows) const {
+at::Tensor NetworkClassifier::transformed(const at::Tensor& windows) const {
   if (!transform_) return windows;
   const auto& t = transform_tensors_;
   const at::Tensor kept = t.selected.defined() ? windows.index_select(-1, t.selected) : windows;
@@ -142,7 +189,7 @@ at::Tensor NetworkClassifier::logits(const at::Tensor& windows, const at::Tensor
                     fmt::join(windows.sizes(), ", "), fmt::join(weights.sizes(), ", "), features_));
   }
   const at::Device device = fitted.parameters().front().device();
-  return fitted.forward(transform(windows.to(device)), weights.to(device), {}).to(windows.device());
+  return fitted.forward(transformed(windows.to(device)), weights.to(device), {}).to(windows.device());
 }
 
 ClassScores NetworkClassifier::predict(const SampleSet& samples) const {

@@ -12,8 +12,22 @@
 
 namespace noema {
 
+/// Where training begins, instead of at random.
+struct NetworkStart {
+  /// A fitted network of the same kind and architecture.
+  std::shared_ptr<const SafeTensors> source;
+  /// Its last layer too, or all but that.
+  bool keep_output = false;
+  /// False: the parameters stay as they begin.
+  bool train = true;
+  /// The learning rate of what was taken over is the others', multiplied by this.
+  double learning_rate_scale = 1;
+};
+
 struct NetworkOptions {
   TrainingOptions training;
+  /// With a start the feature transform is that of its source, and `transform` is not looked at.
+  std::optional<NetworkStart> start;
   /// Without it `default_transform` of the features' kind, whitened if `whiten`.
   std::optional<FeatureTransformOptions> transform;
   bool whiten = true;
@@ -30,7 +44,8 @@ struct NetworkOptions {
 /// A network behind a feature transform, or behind none. Fitted on `torch_device()`, where it stays.
 class NetworkClassifier : public DifferentiableClassifier {
  public:
-  /// Fits from scratch; equal options, seed and samples give equal parameters (on the CPU, with as many threads).
+  /// Fits from scratch or from `NetworkOptions::start`; equal options, seed and samples give equal parameters (on the
+  /// CPU, with as many threads).
   /// @throws DataError if a class has no training sample, or the series are not finite; as `train`
   void fit(const SampleSet& train) override;
   ClassScores predict(const SampleSet& samples) const override;
@@ -40,6 +55,10 @@ class NetworkClassifier : public DifferentiableClassifier {
   /// Losses of the epochs of the last `fit`; empty after loading.
   const TrainingHistory& history() const { return history_; }
   const NetworkOptions& network_options() const { return options_; }
+  /// Changes how later fits train; the architecture stays. @throws UsageError for values out of range.
+  void train_by(NetworkOptions options);
+  /// Of the fitted network; none for volume networks.
+  const std::optional<FeatureTransform>& transform() const { return transform_; }
   /// @throws UsageError before `fit`.
   const Network& network() const;
 
@@ -55,8 +74,11 @@ class NetworkClassifier : public DifferentiableClassifier {
   void load_parameters(const SafeTensors& content);
 
  private:
+  /// Transform, shape and network for the training samples.
+  void begin_at_random(const SampleSet& train, at::Generator& generator);
+  void begin_with(const NetworkStart& start, const SampleSet& train, at::Generator& generator);
   /// (…, F) to (…, S): the feature transform; differentiable.
-  at::Tensor transform(const at::Tensor& windows) const;
+  at::Tensor transformed(const at::Tensor& windows) const;
   void set_transform(std::optional<FeatureTransform> transform, at::Device device);
 
   NetworkOptions options_;

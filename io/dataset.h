@@ -75,6 +75,10 @@ struct Dataset {
 ///         and what to do).
 Dataset index_dataset(const std::filesystem::path& root, const DatasetQuery& query);
 
+/// A run by its image file alone: entities by its name (none unless it begins with "sub-"), timing by the sidecar of
+/// the same name, the confounds of fMRIPrep beside it. @throws IoError, FormatError, DataError for a bad sidecar
+Run run_of_file(const std::filesystem::path& bold);
+
 /// The TR to use for a run whose header was read: the sidecars' TR, else (with a warning) the header's. A warning says
 /// when they differ by more than 1 ms. @throws DataError if neither gives one
 double agreed_tr(const Run& run, const ImageHeader& header);

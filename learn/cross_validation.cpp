@@ -32,31 +32,6 @@ void check_runs(const LearningProblem& problem, const std::vector<LearningRun>& 
 
 std::uint64_t seed_of_fold(std::uint64_t seed, std::uint64_t fold) { return RandomStream(seed, "fold", {fold}).next(); }
 
-Predictions predictions_of(const ClassScores& said, const SampleSet& test, int fold) {
-  if (said.decisions.rows() != test.size() || said.decisions.cols() != test.classes) {
-    throw ShapeError(fmt::format("found decisions of {} × {}, expected {} samples × {} classes", said.decisions.rows(),
-                                 said.decisions.cols(), test.size(), test.classes));
-  }
-  if (said.decisions.hasNaN() || said.probabilities.hasNaN()) {
-    throw NumericalError(
-        "the model says 'not a number' of test samples: look for values in the test data that are not finite");
-  }
-  Predictions predictions;
-  predictions.classes = test.classes;
-  predictions.truth = test.labels();
-  predictions.decisions = said.decisions;
-  predictions.probabilities = said.probabilities;
-  predictions.fold.assign(test.samples.size(), fold);
-  for (std::size_t n = 0; n < test.samples.size(); ++n) {
-    Eigen::Index best = 0;
-    said.decisions.row(static_cast<std::int64_t>(n)).maxCoeff(&best);
-    predictions.predicted.push_back(static_cast<int>(best));
-    predictions.block.push_back(test.samples[n].block);
-    predictions.run.push_back(test.samples[n].run);
-  }
-  return predictions;
-}
-
 struct FoldResult {
   Predictions predictions;
   std::unique_ptr<Classifier> model;
@@ -135,6 +110,31 @@ std::vector<std::uint64_t> usable_permutations(const LearningProblem& problem, s
 }
 
 }  // namespace
+
+Predictions predictions_of(const ClassScores& said, const SampleSet& test, int fold) {
+  if (said.decisions.rows() != test.size() || said.decisions.cols() != test.classes) {
+    throw ShapeError(fmt::format("found decisions of {} × {}, expected {} samples × {} classes", said.decisions.rows(),
+                                 said.decisions.cols(), test.size(), test.classes));
+  }
+  if (said.decisions.hasNaN() || said.probabilities.hasNaN()) {
+    throw NumericalError(
+        "the model says 'not a number' of test samples: look for values in the test data that are not finite");
+  }
+  Predictions predictions;
+  predictions.classes = test.classes;
+  predictions.truth = test.labels();
+  predictions.decisions = said.decisions;
+  predictions.probabilities = said.probabilities;
+  predictions.fold.assign(test.samples.size(), fold);
+  for (std::size_t n = 0; n < test.samples.size(); ++n) {
+    Eigen::Index best = 0;
+    said.decisions.row(static_cast<std::int64_t>(n)).maxCoeff(&best);
+    predictions.predicted.push_back(static_cast<int>(best));
+    predictions.block.push_back(test.samples[n].block);
+    predictions.run.push_back(test.samples[n].run);
+  }
+  return predictions;
+}
 
 CrossValidation cross_validate(const LearningProblem& problem, const ClassifierFactory& factory,
                                const CrossValidationOptions& options) {

@@ -12,6 +12,10 @@
 
 namespace noema {
 
+/// What a model said of samples beside the truth; the label of the largest decision is the predicted one.
+/// @throws ShapeError unless there is a decision for each sample and class; NumericalError for what is no number.
+Predictions predictions_of(const ClassScores& said, const SampleSet& test, int fold);
+
 struct CrossValidationOptions {
   std::uint64_t seed = 0;
   /// Other series of the same runs and volumes to learn from, such as confounds; without it the problem's own.

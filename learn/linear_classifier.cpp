@@ -50,7 +50,9 @@ void LinearClassifier::fit(const SampleSet& train) {
   const MatrixF means = sample_means(train);
   const std::vector<int> labels = train.labels();
   check_classes(train.size(), labels, train.classes);
-  transform_ = FeatureTransform::fit(transform_options(options_, train), means, labels, train.classes);
+  transform_ = options_.fitted_transform
+                   ? *options_.fitted_transform
+                   : FeatureTransform::fit(transform_options(options_, train), means, labels, train.classes);
   const MatrixF rows = transform_.apply(means);
   const std::vector<int> groups = inner_groups(train);
   if (options_.kind == LinearKind::ridge) {
@@ -138,6 +140,16 @@ std::unique_ptr<LinearClassifier> LinearClassifier::load(const SafeTensors& cont
   model->map_ = std::move(stored.map);
   model->strength_ = std::move(stored.strength);
   return model;
+}
+
+ClassifierFactory ridge_towards(const LinearClassifier& source) {
+  if (source.kind() != "ridge") {
+    throw UsageError(fmt::format("found a {} classifier to start from, expected ridge", source.kind()));
+  }
+  LinearClassifierOptions options;
+  options.fitted_transform = source.transform();
+  options.ridge.towards = source.map().weights;
+  return linear_factory(std::move(options));
 }
 
 ClassifierFactory linear_factory(LinearClassifierOptions options) {

@@ -18,6 +18,8 @@ struct LinearClassifierOptions {
   LinearKind kind = LinearKind::ridge;
   /// Without it `default_transform` of the features' kind.
   std::optional<FeatureTransformOptions> transform;
+  /// Used as it is instead of one that is fitted.
+  std::optional<FeatureTransform> fitted_transform;
   RidgeOptions ridge;
   LogisticOptions logistic;
 };
@@ -45,6 +47,8 @@ class LinearClassifier : public DifferentiableClassifier {
   /// features vary with each decision (Haufe et al. 2014, doi:10.1016/j.neuroimage.2013.10.067).
   const MatrixD& patterns() const { return patterns_; }
   const FeatureTransform& transform() const { return transform_; }
+  /// Of the transform's outputs.
+  const LinearMap& map() const { return map_; }
   const StrengthChoice& strength() const { return strength_; }
 
  private:
@@ -59,6 +63,10 @@ class LinearClassifier : public DifferentiableClassifier {
   MatrixD patterns_;
   StrengthChoice strength_;
 };
+
+/// Ridge classifiers that keep the features of a fitted one and are held towards its weights instead of zero: the
+/// stronger alpha, the nearer to it. @throws UsageError if `source` is no ridge classifier
+ClassifierFactory ridge_towards(const LinearClassifier& source);
 
 /// Makes fresh classifiers with these options, which share one cache: permutation tests then fit fast.
 ClassifierFactory linear_factory(LinearClassifierOptions options = {});

@@ -71,6 +71,7 @@ json to_json(const InputContract& contract) {
           {"unit", unit_name(contract.unit)},
           {"window_volumes", contract.window_volumes},
           {"delay_s", contract.delay_s},
+          {"hrf_weighted", contract.hrf_weighted},
           {"discard_s", contract.discard_s},
           {"extend_s", contract.extend_s},
           {"provenance", json::parse(contract.provenance)},
@@ -157,6 +158,7 @@ InputContract contract_from(const json& object) {
   contract.unit = unit_from(object.at("unit").get<std::string>());
   contract.window_volumes = object.at("window_volumes").get<int>();
   contract.delay_s = object.at("delay_s").get<double>();
+  contract.hrf_weighted = object.value("hrf_weighted", false);
   contract.discard_s = object.at("discard_s").get<double>();
   contract.extend_s = object.at("extend_s").get<double>();
   contract.provenance = object.at("provenance").dump();
@@ -273,7 +275,7 @@ ContractCheck check_contract(const InputContract& contract, const ImageHeader& r
     if (allow_resample) {
       check.notes.push_back("resampled: " + found_and_expected);
     } else {
-      problems.push_back(found_and_expected + "; convert the run, or let it be resampled (--allow-resample)");
+      problems.push_back(found_and_expected + "; resample the run to that first");
     }
   };
   if (!same_grid(features.mask.grid, run.grid)) {

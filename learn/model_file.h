@@ -27,8 +27,10 @@ struct InputContract {
   SampleUnit unit = SampleUnit::blocks;
   /// Volumes of one sample: the length of the window that slides over a run without events.
   int window_volumes = 0;
-  /// As in LabelRule; the delay is the one that was used, estimated or not.
+  /// As in LabelRule; the delay is the one that was used, estimated or not (with `hrf_weighted` the estimate).
   double delay_s = 0;
+  /// Were volumes chosen and weighted by the predicted response (`DelayKind::hrf`)?
+  bool hrf_weighted = false;
   double discard_s = 0;
   double extend_s = 0;
 

@@ -149,6 +149,29 @@ LearningProblem make_problem(Runs runs, const LabelRule& rule, const ProblemOpti
   return problem;
 }
 
+LearningProblem make_unsplit_problem(Runs runs, LabelTable labels, const LabelRule& rule,
+                                     std::optional<SampleUnit> unit) {
+  if (!runs || runs->empty()) throw UsageError("a learning problem needs at least one run, found none");
+  LearningProblem problem;
+  problem.runs = std::move(runs);
+  problem.rule = rule;
+  problem.labels = std::move(labels);
+  problem.blocks = find_blocks(*problem.runs, problem.labels, rule);
+  const std::vector<int> everything = all_blocks(problem);
+  // What a model fitted on everything would be trained on decides the unit.
+  problem.unit =
+      unit ? *unit : choose_unit({"none", "", false, {{"all", everything, {}}}}, problem.blocks, problem.labels);
+  problem.split = {"none", "", false, {{"all", {}, everything}}};
+  FoldData data = Sampler(problem).sampled(everything);
+  data.name = "all";
+  data.test.resize(data.samples.size());
+  std::iota(data.test.begin(), data.test.end(), 0);
+  data.dropped_blocks = blocks_without_sample(problem.split.folds.front(), data.samples);
+  problem.folds.push_back(std::move(data));
+  warn_of_delay(problem);
+  return problem;
+}
+
 AllSamples all_samples(const LearningProblem& problem) {
   FoldData all = Sampler(problem).sampled(all_blocks(problem));
   return {std::move(all.estimate), all.delay_s, {problem.runs, std::move(all.samples), problem.labels.count()}};

@@ -68,6 +68,13 @@ std::vector<int> samples_per_label(const FoldData& fold, const std::vector<int>&
 LearningProblem make_problem(std::shared_ptr<const std::vector<LearningRun>> runs, const LabelRule& rule,
                              const ProblemOptions& options = {});
 
+/// A problem without a split, for models that are fitted on everything or that came from elsewhere: one fold, "all",
+/// that tests every sample and trains on none; the unit of its split is "none".
+/// @param labels  a table that all selected events fit, such as `make_label_table` or a trained model's.
+/// @throws as `find_blocks`, `make_samples`; UsageError without runs
+LearningProblem make_unsplit_problem(std::shared_ptr<const std::vector<LearningRun>> runs, LabelTable labels,
+                                     const LabelRule& rule, std::optional<SampleUnit> unit = std::nullopt);
+
 /// All samples of a problem, with the delay by all blocks: what a final model is fitted on.
 struct AllSamples {
   DelayEstimate estimate;

@@ -19,6 +19,13 @@ MatrixD targets_of(std::span<const int> labels, int classes) {
   return targets;
 }
 
+MatrixD decisions_of(const MatrixF& rows, const MatrixD& weights) {
+  if (weights.size() == 0) return {};
+  if (weights.cols() == rows.cols()) return rows.cast<double>() * weights.transpose();
+  throw ShapeError(
+      fmt::format("found weights of {} features to hold ridge towards, expected {}", weights.cols(), rows.cols()));
+}
+
 }  // namespace
 
 void RidgeOptions::validate() const {
@@ -28,7 +35,7 @@ void RidgeOptions::validate() const {
 }
 
 RidgeSystem::RidgeSystem(const MatrixF& rows, std::span<const int> groups, const RidgeOptions& options)
-    : options_(options), components_((options.validate(), rows)) {
+    : options_(options), components_((options.validate(), rows)), held_(decisions_of(rows, options.towards)) {
   if (!groups.empty() && static_cast<std::int64_t>(groups.size()) != rows.rows()) {
     throw ShapeError(fmt::format("found groups of {} rows, expected {}", groups.size(), rows.rows()));
   }
@@ -92,7 +99,8 @@ MatrixD RidgeSystem::left_out_decisions(const MatrixD& targets, std::size_t alph
   return decisions;
 }
 
-StrengthChoice RidgeSystem::choose_alpha(const MatrixD& targets, std::span<const int> labels) const {
+StrengthChoice RidgeSystem::choose_alpha(const MatrixD& targets, const MatrixD& held,
+                                         std::span<const int> labels) const {
   StrengthChoice choice;
   if (deletions_.empty()) {
     choice.value = options_.alphas.size() == 1 ? options_.alphas.front() : options_.fallback_alpha;
@@ -102,7 +110,7 @@ StrengthChoice RidgeSystem::choose_alpha(const MatrixD& targets, std::span<const
   for (std::size_t alpha = 0; alpha < options_.alphas.size(); ++alpha) {
     check_cancelled();
     const MatrixD decisions = left_out_decisions(targets, alpha);
-    choice.accuracy.push_back(balanced_accuracy_of(decisions, labels));
+    choice.accuracy.push_back(balanced_accuracy_of(decisions + held, labels));
     loss.push_back((decisions - targets).squaredNorm());
   }
   choice.tried = options_.alphas;
@@ -113,17 +121,24 @@ StrengthChoice RidgeSystem::choose_alpha(const MatrixD& targets, std::span<const
 
 RidgeFit RidgeSystem::fit(std::span<const int> labels, int classes) const {
   check_classes(components_.scores().rows(), labels, classes);
-  const MatrixD targets = targets_of(labels, classes);
+  if (held_.size() > 0 && held_.cols() != classes) {
+    throw ShapeError(
+        fmt::format("found weights of {} classes to hold ridge towards, expected {}", held_.cols(), classes));
+  }
+  // With w = towards + d, the fit of w to the targets is an ordinary one of d to what `towards` leaves of them.
+  const MatrixD held = held_.size() > 0 ? held_ : MatrixD::Zero(components_.scores().rows(), classes);
+  const MatrixD targets = targets_of(labels, classes) - held;
   RidgeFit fit;
-  fit.alpha = choose_alpha(targets, labels);
+  fit.alpha = choose_alpha(targets, held, labels);
   const MatrixD products = components_.scores().transpose() * targets;
   fit.map.weights = components_.to_features(shrinkage(fit.alpha.value).asDiagonal() * products).transpose();
   fit.map.intercepts = targets.colwise().mean().transpose() - fit.map.weights * components_.mean();
+  if (held_.size() > 0) fit.map.weights += options_.towards;
   return fit;
 }
 
 std::int64_t RidgeSystem::bytes() const {
-  std::int64_t numbers = components_.numbers();
+  std::int64_t numbers = components_.numbers() + held_.size();
   for (const Deletion& deletion : deletions_) {
     for (const auto& factor : deletion.of_alpha) numbers += factor.rows() * factor.rows();
   }

@@ -20,6 +20,8 @@ struct RidgeOptions {
   std::vector<double> alphas = {0.1, 1, 10, 100, 1e3, 1e4, 1e5};
   /// Taken where the training data cannot be split.
   double fallback_alpha = 100;
+  /// (K, F): weights that the fit is held towards instead of zero: alpha · |w − towards|². Empty: zero.
+  MatrixD towards;
 
   /// @throws UsageError unless all are positive.
   void validate() const;
@@ -41,7 +43,8 @@ class RidgeSystem {
   ///
   /// The alpha is that of the largest balanced accuracy when each group of rows is left out in turn; exact, by the
   /// deletion formula e₋G = (I − H_GG)⁻¹ e_G of linear smoothers, without refitting. Without groups: the fallback.
-  /// Cost: N·R·K for each alpha. Thread-safe. @throws as `check_classes`; Cancelled
+  /// Cost: N·R·K for each alpha. Thread-safe. @throws as `check_classes`; ShapeError unless `towards` has a row for
+  /// each class; Cancelled
   RidgeFit fit(std::span<const int> labels, int classes) const;
 
   std::int64_t bytes() const;
@@ -55,13 +58,15 @@ class RidgeSystem {
   };
   Deletion deletion_of(std::vector<int> rows) const;
   MatrixD left_out_decisions(const MatrixD& targets, std::size_t alpha) const;
-  StrengthChoice choose_alpha(const MatrixD& targets, std::span<const int> labels) const;
+  StrengthChoice choose_alpha(const MatrixD& targets, const MatrixD& held, std::span<const int> labels) const;
   Eigen::VectorXd shrinkage(double alpha) const;
   MatrixD with_intercept(const std::vector<int>& rows, const Eigen::VectorXd& shrunk) const;
 
   RidgeOptions options_;
   PrincipalComponents components_;
   std::vector<Deletion> deletions_;
+  /// (N, K): decisions of `towards`; (0, 0) without.
+  MatrixD held_;
 };
 
 /// One `RidgeSystem`, fitted once. @throws as there

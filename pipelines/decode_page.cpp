@@ -81,9 +81,18 @@ std::vector<ModelDifference> differences(const DecodeFindings& findings) {
   return {difference};
 }
 
+std::vector<ModelDifference> stated(const Results& results) {
+  std::vector<ModelDifference> list;
+  for (const ScoreDifference& row : results.comparisons) {
+    list.push_back({row.first, row.second, row.difference, row.interval.low, row.interval.high, row.p});
+  }
+  return list;
+}
+
 std::string split_sentence(const SplitRecord& split) {
   if (split.leaks)
     return fmt::format("Samples are shuffled into {} folds, whatever block they come from: this leaks.", split.folds);
+  if (split.unit == "none") return "The model came trained; nothing of these data was fitted.";
   if (split.unit == "given") return fmt::format("The split was given as a table: {} folds.", split.folds);
   if (split.unit == "occurrence") {
     return fmt::format("Each label's first blocks are tested against its others, and so on: {} folds by occurrence.",
@@ -222,8 +231,10 @@ MethodFacts method_facts(const DecodeFindings& findings) {
       facts.attributions.push_back(map.method);
     }
   }
-  facts.bootstrap_draws = BootstrapOptions().draws;
-  facts.bootstrap_groups = findings.models.front().scores.group_unit;
+  if (!findings.models.empty()) {
+    facts.bootstrap_draws = BootstrapOptions().draws;
+    facts.bootstrap_groups = findings.models.front().scores.group_unit;
+  }
   for (const ModelEvaluation& model : findings.models) {
     if (model.scores.permutation) facts.permutations = std::max(facts.permutations, model.scores.permutation->n);
   }
@@ -258,7 +269,7 @@ DecodeReport decode_page(const DecodeFindings& findings) {
            fmt::format("{} shuffled into {} folds", to_string(findings.problem.unit), findings.problem.folds.size())});
     }
   }
-  report.differences = differences(findings);
+  report.differences = findings.results.comparisons.empty() ? differences(findings) : stated(findings.results);
   report.split = split_facts(findings.results.split, findings.problem);
   report.delays = delay_curves(findings.problem);
   report.training = training_curves(findings.models);

@@ -132,6 +132,20 @@ ModelEvaluation evaluate_model(const LearningProblem& problem, const ModelPlan& 
   return result;
 }
 
+ModelEvaluation score_predictions(const LearningProblem& problem, const std::string& name, Predictions predictions,
+                                  std::uint64_t seed) {
+  std::vector<CrossValidation> once(1);
+  once.front().fold_scores.push_back(score(predictions));
+  once.front().predictions = std::move(predictions);
+  ModelEvaluation result;
+  result.scores.name = name;
+  result.scores.sample_unit = to_string(problem.unit);
+  average_seeds(once, problem.unit == SampleUnit::volumes, result.scores);
+  result.cross_validation = std::move(once.front());
+  add_interval(result.cross_validation.predictions, *problem.runs, seed, result.scores);
+  return result;
+}
+
 SplitRecord describe_split(const LearningProblem& problem) {
   SplitRecord facts;
   facts.unit = problem.split.unit == "group" ? fmt::format("group ({})", problem.split.group) : problem.split.unit;

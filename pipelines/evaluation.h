@@ -24,6 +24,11 @@ struct ModelEvaluation {
 ModelEvaluation evaluate_model(const LearningProblem& problem, const ModelPlan& plan,
                                const std::shared_ptr<const std::vector<LearningRun>>& nuisance, std::uint64_t seed);
 
+/// Scores of predictions that one model made, with their interval; `evaluation.scores.per_fold` has one entry.
+/// @param problem  whose samples they are of.
+ModelEvaluation score_predictions(const LearningProblem& problem, const std::string& name, Predictions predictions,
+                                  std::uint64_t seed);
+
 /// The facts of a problem's split for results.
 SplitRecord describe_split(const LearningProblem& problem);
 

@@ -141,16 +141,15 @@ void explain_chunk(const DifferentiableClassifier& model, const SampleSet& chunk
   add_curves(model, windows, labels, attribution, deletion, plan.deletion_stride, curves);
 }
 
-ModelMaps haufe_patterns(const LearningProblem& problem, const ModelEvaluation& evaluation) {
-  ModelMaps maps{evaluation.scores.name, "pattern", false, {}};
-  const auto& models = evaluation.cross_validation.models;
-  for (const auto& model : models) {
+ModelMaps haufe_patterns(const std::string& name, const std::vector<ExplainedSamples>& parts) {
+  ModelMaps maps{name, "pattern", false, {}};
+  for (const ExplainedSamples& part : parts) {
     const MatrixD pattern =
-        dynamic_cast<const LinearClassifier&>(*model).patterns() / static_cast<double>(models.size());
+        dynamic_cast<const LinearClassifier&>(part.model).patterns() / static_cast<double>(parts.size());
     maps.values = maps.values.size() == 0 ? pattern : MatrixD(maps.values + pattern);
   }
   // Each label against the mean of the others, as margins and contrasts are.
-  const double k = static_cast<double>(problem.labels.count());
+  const double k = static_cast<double>(maps.values.rows());
   const Eigen::RowVectorXd mean = maps.values.colwise().mean();
   for (Eigen::Index row = 0; row < maps.values.rows(); ++row)
     maps.values.row(row) = (maps.values.row(row) - mean) * (k / (k - 1));
@@ -193,54 +192,68 @@ std::vector<double> values_in_mask(const Image& image, const Mask& mask) {
   return values;
 }
 
-Explanation explain_model(const LearningProblem& problem, const ModelEvaluation& evaluation,
-                          const ExplainOptions& options, std::uint64_t seed) {
+Explanation explain_samples(const std::string& name, const std::vector<ExplainedSamples>& parts,
+                            const ExplainOptions& options, std::uint64_t seed) {
   Explanation result;
-  const auto& models = evaluation.cross_validation.models;
-  if (models.empty() || !dynamic_cast<const DifferentiableClassifier*>(models.front().get())) return result;
+  if (parts.empty() || !dynamic_cast<const DifferentiableClassifier*>(&parts.front().model)) return result;
+  const std::vector<LearningRun>& runs = *parts.front().samples.runs;
   ExplainPlan plan;
-  plan.subject_of_run = subject_numbers(*problem.runs);
+  plan.subject_of_run = subject_numbers(runs);
   const int subject_count = *std::max_element(plan.subject_of_run.begin(), plan.subject_of_run.end()) + 1;
   std::int64_t samples = 0;
-  for (const FoldData& fold : problem.folds) samples += static_cast<std::int64_t>(fold.test.size());
+  for (const ExplainedSamples& part : parts) samples += part.samples.size();
   plan.deletion_stride = std::max<std::int64_t>(1, samples / kDeletions);
-  const std::int64_t features = problem.runs->front().series.values.cols();
-  for (const std::string& name : options.methods) {
+  for (const std::string& method : options.methods) {
     AttributionOptions& attribution = plan.attribution;
     attribution = {};
-    attribution.method = attribution_method(name);
+    attribution.method = attribution_method(method);
     attribution.seed = seed;
     if (attribution.method == AttributionMethod::occlusion) {
-      attribution.groups = occlusion_groups(*problem.runs->front().series.features);
+      attribution.groups = occlusion_groups(*runs.front().series.features);
     }
-    ClassMapAverage average(problem.labels.count(), subject_count, features);
+    ClassMapAverage average(parts.front().samples.classes, subject_count, parts.front().samples.features());
     CurveSum curves;
-    // Folds by themselves, then joined in their order, so that sums do not depend on the number of threads.
-    std::vector<ClassMapAverage> fold_average(models.size(), average);
-    std::vector<CurveSum> fold_curves(models.size());
-    Progress progress(fmt::format("{}, {}", evaluation.scores.name, name), static_cast<std::int64_t>(models.size()));
-    parallel_tasks(static_cast<std::int64_t>(models.size()), [&](std::int64_t fold) {
-      const OneTorchThread guard;
-      const auto f = static_cast<std::size_t>(fold);
-      const auto& model = dynamic_cast<const DifferentiableClassifier&>(*models[f]);
-      const SampleSet test = problem.test_set(static_cast<int>(fold));
-      for (std::int64_t first = 0; first < test.size(); first += kChunk) {
+    // Parts by themselves, then joined in their order, so that sums do not depend on the number of threads.
+    std::vector<ClassMapAverage> part_average(parts.size(), average);
+    std::vector<CurveSum> part_curves(parts.size());
+    Progress progress(fmt::format("{}, {}", name, method), static_cast<std::int64_t>(parts.size()));
+    const auto explain_part = [&](std::int64_t part) {
+      const auto p = static_cast<std::size_t>(part);
+      const auto& model = dynamic_cast<const DifferentiableClassifier&>(parts[p].model);
+      const SampleSet& explained = parts[p].samples;
+      for (std::int64_t first = 0; first < explained.size(); first += kChunk) {
         check_cancelled();
-        explain_chunk(model, chunk_of(test, first), plan, fold_average[f], fold_curves[f]);
+        explain_chunk(model, chunk_of(explained, first), plan, part_average[p], part_curves[p]);
       }
       progress.advance();
-    });
-    for (std::size_t f = 0; f < models.size(); ++f) {
-      average.add(fold_average[f]);
-      curves.add(fold_curves[f]);
+    };
+    if (parts.size() == 1) {
+      explain_part(0);  // with all of LibTorch's threads
+    } else {
+      parallel_tasks(static_cast<std::int64_t>(parts.size()), [&](std::int64_t part) {
+        const OneTorchThread guard;
+        explain_part(part);
+      });
     }
-    result.maps.push_back(
-        {evaluation.scores.name, name, facts_of(attribution.method).is_relevance, average.maps().mean});
-    if (!curves.empty()) result.faithfulness.push_back(curves.row(evaluation.scores.name, name));
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      average.add(part_average[p]);
+      curves.add(part_curves[p]);
+    }
+    result.maps.push_back({name, method, facts_of(attribution.method).is_relevance, average.maps().mean});
+    if (!curves.empty()) result.faithfulness.push_back(curves.row(name, method));
   }
-  if (dynamic_cast<const LinearClassifier*>(models.front().get()))
-    result.maps.push_back(haufe_patterns(problem, evaluation));
+  if (dynamic_cast<const LinearClassifier*>(&parts.front().model)) result.maps.push_back(haufe_patterns(name, parts));
   return result;
+}
+
+Explanation explain_model(const LearningProblem& problem, const ModelEvaluation& evaluation,
+                          const ExplainOptions& options, std::uint64_t seed) {
+  std::vector<ExplainedSamples> parts;
+  const auto& models = evaluation.cross_validation.models;
+  for (std::size_t fold = 0; fold < models.size(); ++fold) {
+    parts.push_back({*models[fold], problem.test_set(static_cast<int>(fold))});
+  }
+  return explain_samples(evaluation.scores.name, parts, options, seed);
 }
 
 std::vector<MapAgreement> agreement_with_glm(const std::vector<ModelMaps>& maps, const GlmMaps& glm,

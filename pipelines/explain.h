@@ -28,9 +28,21 @@ struct Explanation {
   std::vector<FaithfulnessRow> faithfulness;
 };
 
-/// Explains each fold's model on that fold's test samples: the margin of the true label; maps are means over the
-/// samples of a subject, then over subjects. Deletion curves are of about 500 samples spread over all. Models that cannot be differentiated give nothing.
+/// A model and the samples that it is explained on. The label of a sample is the target of its explanation.
+struct ExplainedSamples {
+  const Classifier& model;
+  SampleSet samples;
+};
+
+/// Explains models of one name, each on its samples: the margin of the target; maps are means over the samples of a
+/// subject, then over subjects. Deletion curves are of about 500 samples spread over all. Linear models also give their
+/// patterns, the mean over models. Models that cannot be differentiated give nothing.
 /// @throws UsageError for an unknown method; Cancelled
+Explanation explain_samples(const std::string& name, const std::vector<ExplainedSamples>& parts,
+                            const ExplainOptions& options, std::uint64_t seed);
+
+/// Explains each fold's model on that fold's test samples: the margin of the true label.
+/// @throws as `explain_samples`
 Explanation explain_model(const LearningProblem& problem, const ModelEvaluation& evaluation,
                           const ExplainOptions& options, std::uint64_t seed);
 

@@ -8,7 +8,6 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/progress.h"
-#include "noema/learn/cross_validation.h"
 #include "noema/learn/model_file.h"
 #include "noema/learn/torch_settings.h"
 #include "noema/pipelines/preprocess_config.h"
@@ -44,7 +43,8 @@ InputContract contract_of(const PreparedData& data, const LearningProblem& probl
   contract.labels = problem.labels.names;
   contract.unit = problem.unit;
   contract.window_volumes = longest_sample(samples.set);
-  contract.delay_s = samples.delay_s;
+  contract.hrf_weighted = problem.unit != SampleUnit::runs && problem.rule.delay == DelayKind::hrf;
+  contract.delay_s = contract.hrf_weighted ? samples.estimate.delay_s : samples.delay_s;
   contract.discard_s = problem.rule.discard_s;
   contract.extend_s = problem.rule.extend_s;
   contract.provenance = provenance.to_json().dump();
@@ -53,10 +53,16 @@ InputContract contract_of(const PreparedData& data, const LearningProblem& probl
 
 }  // namespace
 
-void save_final_models(const DecodeOptions& options, const PreparedData& data, const LearningProblem& problem,
-                       const Provenance& provenance, Results& results) {
-  if (problem.split.leaks) return;  // a demonstration of leakage is no model for use
-  const std::vector<ModelPlan> plans = plan_models(options.models, data.features->kind, problem.unit);
+void write_final_model(const std::filesystem::path& path, const FinalModel& fitted, const PreparedData& data,
+                       const LearningProblem& problem, const Provenance& provenance) {
+  write_model(path, {fitted.model->kind(), contract_of(data, problem, fitted.data, provenance), fitted.model->save()});
+}
+
+std::vector<std::string> save_final_models(const std::filesystem::path& folder, const ModelOptions& options,
+                                           const PreparedData& data, const LearningProblem& problem,
+                                           const Provenance& provenance) {
+  std::vector<std::string> files;
+  const std::vector<ModelPlan> plans = plan_models(options, data.features->kind, problem.unit);
   const OneTorchThread guard;  // small fits, one after the other: LibTorch's threads would cost more than they bring
   Progress progress("final models", static_cast<std::int64_t>(plans.size()));
   for (const ModelPlan& plan : plans) {
@@ -64,12 +70,11 @@ void save_final_models(const DecodeOptions& options, const PreparedData& data, c
     progress.advance();
     if (plan.is_baseline) continue;
     const FinalModel fitted = with_context(fmt::format("final model '{}'", plan.name),
-                                           [&] { return fit_on_all(problem, plan.factory, options.models.seed); });
-    const std::string name = fmt::format("model-{}.safetensors", plan.name);
-    write_model(options.prepare.output / name,
-                {fitted.model->kind(), contract_of(data, problem, fitted.data, provenance), fitted.model->save()});
-    results.files.push_back(name);
+                                           [&] { return fit_on_all(problem, plan.factory, options.seed); });
+    files.push_back(fmt::format("model-{}.safetensors", plan.name));
+    write_final_model(folder / files.back(), fitted, data, problem, provenance);
   }
+  return files;
 }
 
 }  // namespace noema

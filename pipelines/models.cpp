@@ -61,8 +61,7 @@ ClassifierFactory nuisance() {
 
 template <class Classifier, class Options>
 ClassifierFactory network(Options network, const ModelOptions& options, FeatureKind features) {
-  const bool whitens = network.network.transform && network.network.transform->whiten;
-  if (network.network.transform) network.network.transform = transform_of(options, features, whitens);
+  network.network.transform = transform_of(options, features, network.network.whiten);
   if (options.epochs) {
     network.network.training.epochs = *options.epochs;
     network.network.training.min_steps = network.network.training.max_steps = 0;

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "noema/io/dataset.h"
 #include "noema/learn/labels.h"
+#include "noema/learn/model_file.h"
 #include "noema/learn/problem.h"
 #include "noema/preprocess/run.h"
 
@@ -45,6 +47,9 @@ struct PrepareOptions {
   /// "auto" (voxels up to `kMostVoxelFeatures`, else parcels), "voxels" or "parcels".
   std::string features = "auto";
   int parcels = 400;
+  /// What a trained model expects: its features and `preprocess` are taken as they are, and every run must fit. The
+  /// cut-off, mask, atlas and features above are not looked at.
+  std::shared_ptr<const InputContract> contract;
   std::string label_column = "trial_type";
   /// The label of a whole run: an entity of its name or a column of participants.tsv; empty: labels from events.
   std::string run_label;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -90,6 +91,12 @@ std::string bids_label(const std::string& label) {
     throw DataError(
         fmt::format("the label '{}' has no letter or digit to name a file by; rename it with --labels", label));
   return result;
+}
+
+std::string bids_model_label(const std::string& name) {
+  std::string words = name;
+  std::replace(words.begin(), words.end(), '-', ' ');
+  return bids_label(words);
 }
 
 std::string write_map(const fs::path& folder, const std::string& name, const FeatureSpace& features,

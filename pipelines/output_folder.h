@@ -20,6 +20,9 @@ void open_output_folder(const std::filesystem::path& folder, const std::string& 
 /// `_` and spaces part words; "-", "+", ">", "<" become Minus, Plus, Gt, Lt.
 std::string bids_label(const std::string& label);
 
+/// "long-conv" → "longConv": the name of a model or a method, whose hyphens only join words.
+std::string bids_model_label(const std::string& name);
+
 /// Writes one value a feature as a NIfTI map on the mask's grid, and returns the path relative to `folder`.
 std::string write_map(const std::filesystem::path& folder, const std::string& name, const FeatureSpace& features,
                       const std::vector<float>& values, const ImageHeader& like, const std::string& description);

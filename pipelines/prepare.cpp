@@ -16,6 +16,7 @@
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/io/atomic_file.h"
+#include "noema/io/nifti.h"
 #include "noema/pipelines/feature_choice.h"
 #include "noema/pipelines/subject_series.h"
 
@@ -204,11 +205,17 @@ FeatureSpace restricted(const FeatureSpace& features, const std::vector<std::int
   return kept;
 }
 
-void leave_out_constant_features(std::vector<StoredRun*>& runs, PreparedData& data) {
+/// With a trained model's features nothing may be left out: what is constant stays zero.
+void leave_out_constant_features(std::vector<StoredRun*>& runs, bool may_leave_out, PreparedData& data) {
   const std::int64_t before = data.features->count();
   const std::vector<std::int64_t> columns = varying_columns(runs, before);
   const auto left_out = before - static_cast<std::int64_t>(columns.size());
   if (left_out == 0) return;
+  if (!may_leave_out) {
+    log_warning(fmt::format("{} of the model's {} features are constant in at least one run, where the model sees 0",
+                            left_out, before));
+    return;
+  }
   if (columns.empty()) throw DataError("every feature is constant in some run: there is nothing to learn from");
   data.features = std::make_shared<const FeatureSpace>(restricted(*data.features, columns));
   for (StoredRun* run : runs) run->series.values = MatrixF(run->series.values(Eigen::all, columns));
@@ -286,7 +293,7 @@ std::shared_ptr<const FeatureSpace> nuisance_features(const std::vector<std::str
   return features;
 }
 
-void gather(std::vector<Finished>& finished, const fs::path& output, PreparedData& data) {
+void gather(std::vector<Finished>& finished, const PrepareOptions& options, PreparedData& data) {
   const Dataset& dataset = data.dataset;
   std::vector<StoredRun*> stored;
   std::vector<double> mean(static_cast<std::size_t>(data.features->mask.size()), 0);
@@ -303,12 +310,12 @@ void gather(std::vector<Finished>& finished, const fs::path& output, PreparedDat
   if (stored.empty())
     throw DataError(
         fmt::format("none of {} subjects could be preprocessed; the messages above and the crash files in '{}' say why",
-                    finished.size(), (output / "logs").string()));
+                    finished.size(), (options.output / "logs").string()));
   std::vector<float> values(mean.size());
   for (std::size_t v = 0; v < mean.size(); ++v) values[v] = static_cast<float>(mean[v] / subjects);
   data.mean = unmask(mask, values);
   add_notes(stored, data.notes);
-  leave_out_constant_features(stored, data);
+  leave_out_constant_features(stored, !options.contract, data);
   data.nuisance_names = common_nuisance(stored);
   auto runs = std::make_shared<std::vector<LearningRun>>();
   auto nuisance = std::make_shared<std::vector<LearningRun>>();
@@ -347,13 +354,27 @@ std::vector<LearningRun> runs_without_series(const SeriesJob& job) {
   return runs;
 }
 
-SeriesJob make_job(const PrepareOptions& options, const RunCheck& check, PreparedData& data) {
-  SeriesJob job{&options, {}, {}, &data.dataset};
-  const Dataset for_features = dataset_for_features(options, data.dataset);
-  read_all_events(for_features.runs, job);
-  require_events(job);
-  if (check) check(runs_without_series(job));
-  FeatureChoice choice = choose_features(for_features.runs, options);
+/// What a trained model expects; subjects with a run that has not are left out.
+void take_contract(const PrepareOptions& options, PreparedData& data, SeriesJob& job) {
+  const InputContract& contract = *options.contract;
+  for (const Run& run : data.dataset.runs) {
+    try {
+      require_contract(contract, run);
+    } catch (const Error& error) {
+      job.unreadable.emplace(run.subject(), error);
+    }
+  }
+  data.features = std::shared_ptr<const FeatureSpace>(options.contract, &contract.features);
+  data.preprocess = options.preprocess;
+  data.high_pass = {options.preprocess.clean.high_pass_hz, "Preprocessing as the model was trained on."};
+  data.notes = {fmt::format("{} features ({}) of the model's input contract.", data.features->count(),
+                            feature_kind_name(data.features->kind)),
+                data.high_pass.reason};
+}
+
+/// Features and filter by the data.
+void choose_by_data(const PrepareOptions& options, const std::vector<Run>& runs, PreparedData& data, SeriesJob& job) {
+  FeatureChoice choice = choose_features(runs, options);
   job.unreadable.merge(choice.unreadable);
   data.features = choice.features;
   data.notes = choice.notes;
@@ -363,6 +384,19 @@ SeriesJob make_job(const PrepareOptions& options, const RunCheck& check, Prepare
   data.preprocess.clean.high_pass_hz = data.high_pass.high_pass_hz;
   if (!data.high_pass.high_pass_hz && !data.preprocess.clean.low_pass_hz)
     data.preprocess.clean.filter = TemporalFilter::none;
+}
+
+SeriesJob make_job(const PrepareOptions& options, const RunCheck& check, PreparedData& data) {
+  SeriesJob job{&options, {}, {}, &data.dataset};
+  const Dataset for_features = dataset_for_features(options, data.dataset);
+  read_all_events(for_features.runs, job);
+  require_events(job);
+  if (check) check(runs_without_series(job));
+  if (options.contract) {
+    take_contract(options, data, job);
+  } else {
+    choose_by_data(options, for_features.runs, data, job);
+  }
   job.features = data.features;
   job.preprocess = data.preprocess;
   return job;
@@ -370,12 +404,18 @@ SeriesJob make_job(const PrepareOptions& options, const RunCheck& check, Prepare
 
 }  // namespace
 
+void require_contract(const InputContract& contract, const Run& run) {
+  ImageHeader header = read_header(run.bold);
+  header.space = run.entity("space");
+  check_contract(contract, header, agreed_tr(run, header), false);
+}
+
 PreparedData prepare_dataset(const PrepareOptions& options, const RunCheck& check) {
   PreparedData data;
   data.dataset = index_dataset(options.root, options.query);
   const SeriesJob job = make_job(options, check, data);
   std::vector<Finished> finished = finish_subjects(job, data.dataset.runs);
-  gather(finished, options.output, data);
+  gather(finished, options, data);
   say_outcomes(data.subjects);
   return data;
 }

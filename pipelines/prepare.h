@@ -45,6 +45,9 @@ struct PreparedData {
   std::vector<InputRecord> inputs;
 };
 
+/// @throws DataError unless the run has the grid, TR and space that a trained model expects.
+void require_contract(const InputContract& contract, const Run& run);
+
 /// Refuses by throwing, before any image is read: gets the runs as far as their names, groups and events tell.
 using RunCheck = std::function<void(const std::vector<LearningRun>&)>;
 

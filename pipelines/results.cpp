@@ -71,6 +71,15 @@ json to_json(const SplitRecord& split) {
           {"delay_s", numbers(split.delay_s)}};
 }
 
+json to_json(const ScoreDifference& row) {
+  return {{"first", row.first},
+          {"second", row.second},
+          {"difference", number(row.difference)},
+          {"low", number(row.interval.low)},
+          {"high", number(row.interval.high)},
+          {"p", number(row.p)}};
+}
+
 json to_json(const MapAgreement& row) {
   json dice = json::object();
   for (std::size_t i = 0; i < row.dice.size(); ++i)
@@ -206,6 +215,7 @@ json to_json(const Results& results, const json& provenance) {
           {"split", to_json(results.split)},
           {"models", models},
           {"baselines", baselines},
+          {"comparisons", list_of(results.comparisons)},
           {"agreement", list_of(results.agreement)},
           {"faithfulness", list_of(results.faithfulness)},
           {"seconds", seconds},

@@ -81,6 +81,15 @@ struct FaithfulnessRow {
   double residual = 0;
 };
 
+/// Balanced accuracy of the first minus that of the second model, on the same samples.
+struct ScoreDifference {
+  std::string first;
+  std::string second;
+  double difference = 0;
+  Interval interval;
+  double p = 1;
+};
+
 struct SplitRecord {
   std::string unit;
   std::string hash;
@@ -101,6 +110,7 @@ struct Results {
   double chance = 0;
   SplitRecord split;
   std::vector<ModelScores> models;
+  std::vector<ScoreDifference> comparisons;
   std::vector<MapAgreement> agreement;
   std::vector<FaithfulnessRow> faithfulness;
   std::vector<std::pair<std::string, double>> seconds;  // by stage

@@ -97,7 +97,9 @@ std::string warnings_html(const DecodeReport& report) {
 
 std::string decode_report_html(const DecodeReport& report) {
   HtmlPage page;
-  page.title = report.dataset.empty() ? "Decoding report" : "Decoding of " + report.dataset;
+  page.title = !report.title.empty()    ? report.title
+               : report.dataset.empty() ? "Decoding report"
+                                        : "Decoding of " + report.dataset;
   page.subtitle = subtitle(report);
   page.cards = headline_cards(report);
   page.sections = {

@@ -161,6 +161,8 @@ struct MethodFacts {
 
 /// All parts may be empty; what is empty leaves no trace on the page.
 struct DecodeReport {
+  /// Of the page; empty: "Decoding of <dataset>".
+  std::string title;
   std::string dataset;
   std::string task;
   std::string space;

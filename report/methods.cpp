@@ -12,11 +12,20 @@ constexpr std::array kModels{
     Entry{"ridge", "ridge: linear least squares on codes of the labels with an L2 penalty."},
     Entry{"logistic", "logistic: multinomial logistic regression with an L2 penalty."},
     Entry{"majority", "majority: always the most frequent label of the training fold."},
+    Entry{
+        "majority-of-test-labels",
+        "majority-of-test-labels: always the label that is most frequent among the tested samples themselves; no fixed "
+        "answer is right more often."},
     Entry{"nuisance",
           "nuisance: a linear model that sees only motion, the global signal and the position in the run; "
           "what it can tell needs no brain."},
     Entry{"fc-ridge", "fc-ridge: ridge on the functional connectivity of the sample."},
     Entry{"long-conv", "long-conv: layers of long convolutions with explicit kernels over time [Fu 2023]."},
+    Entry{"long-conv-finetuned", "long-conv-finetuned: the same, beginning with the parameters of a trained model."},
+    Entry{"mlp", "mlp: a network with one hidden layer on the mean of the sample's volumes."},
+    Entry{"mlp-finetuned", "mlp-finetuned: the same, beginning with the parameters of a trained model."},
+    Entry{"ridge-finetuned", "ridge-finetuned: ridge held towards the weights of a trained model instead of zero."},
+    Entry{"cnn3d-finetuned", "cnn3d-finetuned: as cnn3d, beginning with the parameters of a trained model."},
     Entry{"cnn3d", "cnn3d: a small convolution network on single volumes."},
 };
 

@@ -70,6 +70,24 @@ std::pair<at::Tensor, at::Tensor> windows_of(const SampleSet& set) {
   return {values, weights};
 }
 
+TEST(LinearClassifier, RidgeCanStartFromAnother) {
+  const SampleSet set = three_labels();
+  LinearClassifierOptions options;
+  options.transform = default_transform(FeatureKind::voxels);
+  options.transform->keep = 6;
+  LinearClassifier source(options);
+  source.fit(set);
+  const auto adapted = ridge_towards(source)(0);
+  adapted->fit(three_labels(12, 0.1));
+  const auto& linear = dynamic_cast<const LinearClassifier&>(*adapted);
+  EXPECT_EQ(linear.transform().selected(), source.transform().selected());
+  EXPECT_EQ(linear.transform().mean(), source.transform().mean());
+  EXPECT_GE(accuracy(adapted->predict(set), set), 0.9);  // the new samples alone teach next to nothing
+  LinearClassifier logistic({.kind = LinearKind::logistic});
+  logistic.fit(set);
+  EXPECT_THAT(message_of<UsageError>([&] { ridge_towards(logistic); }), HasSubstr("logistic"));
+}
+
 TEST(LinearClassifier, LearnsAndIsTheSameInTorch) {
   const SampleSet set = three_labels();
   for (const LinearClassifierOptions& options : all_options()) {

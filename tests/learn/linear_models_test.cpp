@@ -52,6 +52,47 @@ TEST(Ridge, EqualsTheClosedFormOnBothSides) {
   }
 }
 
+TEST(Ridge, IsHeldTowardsGivenWeights) {
+  const WaveData data(30, 8, 3);
+  RidgeOptions options = only(5);
+  options.towards =
+      MatrixD::NullaryExpr(3, 8, [](Eigen::Index k, Eigen::Index f) { return 0.1 * std::cos(k + 2.0 * f); });
+  // Directly: w = w₀ + (XᵀX + αI)⁻¹ Xᵀ(Y − X w₀ᵀ), all centred.
+  MatrixD x = data.rows.cast<double>(), y = MatrixD::Constant(30, 3, -1);
+  for (int n = 0; n < 30; ++n) y(n, data.labels[static_cast<std::size_t>(n)]) = 1;
+  const MatrixD rest = y - x * options.towards.transpose();
+  const Eigen::RowVectorXd mean = x.colwise().mean(), offset = rest.colwise().mean();
+  const MatrixD centred = x.rowwise() - mean;
+  const Eigen::MatrixXd product = centred.transpose() * centred + 5 * MatrixD::Identity(8, 8);
+  const MatrixD step = product.llt().solve(Eigen::MatrixXd(centred.transpose() * rest));
+  const MatrixD expected = ((centred * step).rowwise() + offset) + x * options.towards.transpose();
+  const RidgeFit fit = fit_ridge(data.rows, data.labels, 3, {}, options);
+  EXPECT_LT((fit.map.decisions(data.rows) - expected).cwiseAbs().maxCoeff(), 1e-8);
+  EXPECT_GT((fit.map.weights - fit_ridge(data.rows, data.labels, 3, {}, only(5)).map.weights).norm(), 0.05);
+  options.alphas = {1e12};  // nothing moves
+  EXPECT_LT((fit_ridge(data.rows, data.labels, 3, {}, options).map.weights - options.towards).norm(), 1e-8);
+
+  options.alphas = {0.01, 1e6};
+  std::vector<int> groups;
+  for (int n = 0; n < 30; ++n) groups.push_back(n / 10);
+  const StrengthChoice chosen = fit_ridge(data.rows, data.labels, 3, groups, options).alpha;
+  for (std::size_t a = 0; a < 2; ++a) {  // as refitting without each group would choose
+    RidgeOptions one = options;
+    one.alphas = {options.alphas[a]};
+    MatrixD decisions(30, 3);
+    for (int group = 0; group < 3; ++group) {
+      std::vector<int> kept, left, labels;
+      for (int n = 0; n < 30; ++n) (n / 10 == group ? left : kept).push_back(n);
+      for (const int n : kept) labels.push_back(data.labels[static_cast<std::size_t>(n)]);
+      const RidgeFit without = fit_ridge(data.rows(kept, Eigen::all), labels, 3, {}, one);
+      decisions(left, Eigen::all) = without.map.decisions(data.rows(left, Eigen::all));
+    }
+    EXPECT_NEAR(chosen.accuracy[a], balanced_accuracy_of(decisions, data.labels), 1e-12);
+  }
+  options.towards = MatrixD::Zero(3, 7);
+  EXPECT_THROW(fit_ridge(data.rows, data.labels, 3, {}, options), ShapeError);
+}
+
 TEST(Ridge, EqualsScikitLearn) {
   // sklearn 1.9.1, RidgeClassifier(alpha, solver="svd").decision_function on WaveData, first and last row.
   const WaveData small(30, 5, 3), wide(24, 40, 4);

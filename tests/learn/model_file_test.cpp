@@ -37,6 +37,7 @@ ModelFile make_model(FeatureKind kind) {
   contract.unit = SampleUnit::trials;
   contract.window_volumes = 9;
   contract.delay_s = 4.1;
+  contract.hrf_weighted = true;
   contract.discard_s = 1.5;
   contract.extend_s = 0.25;
   contract.provenance = R"({"seed":7})";
@@ -101,6 +102,7 @@ TEST_F(ModelFileTest, RoundTrip) {
     EXPECT_EQ(back.contract.unit, SampleUnit::trials);
     EXPECT_EQ(back.contract.window_volumes, 9);
     EXPECT_EQ(back.contract.delay_s, 4.1);
+    EXPECT_TRUE(back.contract.hrf_weighted);
     EXPECT_EQ(back.contract.discard_s, 1.5);
     EXPECT_EQ(back.contract.extend_s, 0.25);
     EXPECT_EQ(back.contract.provenance, R"({"seed":7})");
@@ -194,7 +196,7 @@ TEST(ContractTest, WhatDoesNotFit) {
   const std::string tr = refusal_of_run(contract, run, 0.73, false);
   EXPECT_THAT(tr, HasSubstr("run.nii.gz"));
   EXPECT_THAT(tr, HasSubstr("found a TR of 0.73 s, expected 0.72 s"));
-  EXPECT_THAT(tr, HasSubstr("--allow-resample"));
+  EXPECT_THAT(tr, HasSubstr("resample the run"));
   run.grid.ras_from_voxel(0, 3) += 0.5;
   const std::string both = refusal_of_run(contract, run, 2, false);
   EXPECT_THAT(both, HasSubstr("found a grid of 4×5×6 voxels"));
