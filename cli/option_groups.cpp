@@ -265,7 +265,7 @@ PrepareOptions read_dataset_options(const CommandArguments& arguments) {
   options.root = arguments.path("bids_dir");
   options.output = arguments.path("out_dir");
   options.query = read_query(arguments);
-  options.processes = static_cast<int>(arguments.integer("n-procs"));
+  if (arguments.has("n-procs")) options.processes = static_cast<int>(arguments.integer("n-procs"));
   options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
   options.configuration = arguments.effective_toml();
   return options;

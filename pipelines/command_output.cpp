@@ -4,12 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "noema/io/atomic_file.h"
 #include "noema/io/table.h"
-#include "noema/pipelines/decode_page.h"
 #include "noema/pipelines/output_folder.h"
+#include "noema/pipelines/page_facts.h"
+#include "noema/pipelines/results_page.h"
 
 namespace noema {
 
@@ -22,6 +21,8 @@ Results start_results(const std::string& command, const PreparedData& data) {
         .push_back(outcome.subject);
     if (outcome.kind != SubjectOutcome::Kind::failed) {
       results.files.push_back(fmt::format("sub-{0}/func/sub-{0}_desc-series_bold.h5", outcome.subject));
+      results.mean_images.push_back(fmt::format("sub-{0}/func/sub-{0}_desc-mean_boldref.nii.gz", outcome.subject));
+      results.files.push_back(results.mean_images.back());
     }
   }
   return results;
@@ -77,6 +78,11 @@ void write_predictions(const std::filesystem::path& folder, const LearningProble
   results.files.emplace_back("predictions.tsv");
 }
 
+std::string model_map_file(const ModelMaps& maps, const std::string& label) {
+  return fmt::format("maps/desc-{}_label-{}_stat-{}_statmap.nii.gz", bids_model_label(maps.model), bids_label(label),
+                     bids_model_label(maps.method));
+}
+
 std::vector<std::string> write_model_maps(const std::filesystem::path& folder, const PreparedData& data,
                                           const LabelTable& labels, const std::vector<ModelMaps>& maps) {
   std::vector<std::string> files;
@@ -84,9 +90,7 @@ std::vector<std::string> write_model_maps(const std::filesystem::path& folder, c
     for (int k = 0; k < labels.count(); ++k) {
       std::vector<float> values(static_cast<std::size_t>(model.values.cols()));
       Eigen::Map<Eigen::RowVectorXf>(values.data(), model.values.cols()) = model.values.row(k).cast<float>();
-      const std::string name =
-          fmt::format("maps/desc-{}_label-{}_stat-{}_statmap.nii.gz", bids_model_label(model.model),
-                      bids_label(labels.names[static_cast<std::size_t>(k)]), bids_model_label(model.method));
+      const std::string name = model_map_file(model, labels.names[static_cast<std::size_t>(k)]);
       files.push_back(write_map(folder, name, *data.features, values, data.mean.header, model.name()));
     }
   }
@@ -97,14 +101,11 @@ void finish_results(const std::filesystem::path& folder, const CommandFindings& 
                     const WarningCollector& warnings, Results& results) {
   results.seconds = watch.seconds();
   results.peak_memory_mb = peak_memory_mb();
-  const std::vector<WarningCollector::Entry> entries = warnings.entries();
-  for (const auto& entry : entries) results.warnings[entry.message] = entry.count;
+  for (const auto& entry : warnings.entries()) results.warnings[entry.message] = entry.count;
   results.files.emplace_back("report.html");
-  write_results(folder, results, found.provenance.to_json());
-  DecodeReport page =
-      decode_page({found.data, found.problem, found.models, found.maps, found.glm, results, found.provenance, entries});
-  page.title = found.title;
-  write_file(folder / "report.html", decode_report_html(page));
+  add_page_facts(found, results);
+  write_results(folder, results, found.provenance);
+  write_report(folder);
 }
 
 }  // namespace noema

@@ -27,6 +27,9 @@ void say_score(const ModelScores& scores, double chance);
 void write_predictions(const std::filesystem::path& folder, const LearningProblem& problem,
                        const std::vector<ModelEvaluation>& models, Results& results);
 
+/// Where the map of a label lies, relative to the output folder.
+std::string model_map_file(const ModelMaps& maps, const std::string& label);
+
 /// One NIfTI map for each model, method and label under `maps/`; returns the paths relative to `folder`.
 std::vector<std::string> write_model_maps(const std::filesystem::path& folder, const PreparedData& data,
                                           const LabelTable& labels, const std::vector<ModelMaps>& maps);
@@ -41,7 +44,7 @@ struct CommandFindings {
   const Provenance& provenance;
   /// Of the page; empty: that of a decoding.
   std::string title = {};
-  /// As in DecodeFindings.
+  /// Pictures of the models' voxel maps are smoothed by this.
   double picture_fwhm_mm = 0;
 };
 

@@ -57,6 +57,8 @@ GlmMaps make_glm_maps(const DecodeOptions& options, const PreparedData& data, co
   glm.notes.insert(glm.notes.end(), notes.begin(), notes.end());
   const std::vector<std::string> files = write_glm_maps(options.prepare.output, glm, *job.voxels, data.mean.header);
   results.files.insert(results.files.end(), files.begin(), files.end());
+  results.designs.push_back(write_design(options.prepare.output, glm));
+  results.files.push_back(results.designs.back().file);
   results.agreement = agreement_with_glm(maps, glm, problem.labels, *data.features, options.explain.map_fwhm_mm);
   return glm;
 }

@@ -54,30 +54,6 @@ void require_events(const SeriesJob& job) {
   throw DataError(fmt::format("no events file can be read; the first: {}", job.unreadable.begin()->second.what()));
 }
 
-HighPassChoice resolve_high_pass(const PrepareOptions& options, const SeriesJob& job) {
-  if (options.high_pass_hz.kind == AutoNumber::Kind::none) return {std::nullopt, "No high-pass filter, as asked for."};
-  if (options.high_pass_hz.kind == AutoNumber::Kind::given) {
-    return {options.high_pass_hz.value,
-            fmt::format("High-pass at {:.4g} Hz, as asked for.", options.high_pass_hz.value)};
-  }
-  std::vector<std::vector<Event>> events;
-  for (const auto& [run, of_run] : job.events) events.push_back(of_run);
-  return choose_high_pass(events);
-}
-
-void write_crash_file(const PrepareOptions& options, const std::string& subject, const Error& error) {
-  const fs::path folder = options.output / "logs";
-  make_folder(folder);
-  const Provenance provenance = make_provenance(options.seed, options.configuration);
-  write_file(
-      folder / fmt::format("crash-sub-{}.txt", subject),
-      fmt::format(
-          "subject: {}\ntime: {}\ncommand: {}\nversion: {} ({})\nerror: {}\nat: {}:{} in {}\n\nconfiguration:\n{}",
-          subject, provenance.created, provenance.command_line, provenance.version, provenance.git_revision,
-          error.what(), error.where().file_name(), error.where().line(), error.where().function_name(),
-          options.configuration));
-}
-
 struct Finished {
   SubjectOutcome outcome;
   SubjectSeries series;
@@ -378,7 +354,9 @@ void choose_by_data(const PrepareOptions& options, const std::vector<Run>& runs,
   job.unreadable.merge(choice.unreadable);
   data.features = choice.features;
   data.notes = choice.notes;
-  data.high_pass = resolve_high_pass(options, job);
+  std::vector<std::vector<Event>> events;
+  for (const auto& [run, of_run] : job.events) events.push_back(of_run);
+  data.high_pass = resolve_high_pass(options, events);
   data.notes.push_back(data.high_pass.reason);
   data.preprocess = options.preprocess;
   data.preprocess.clean.high_pass_hz = data.high_pass.high_pass_hz;
@@ -403,6 +381,28 @@ SeriesJob make_job(const PrepareOptions& options, const RunCheck& check, Prepare
 }
 
 }  // namespace
+
+HighPassChoice resolve_high_pass(const PrepareOptions& options, const std::vector<std::vector<Event>>& events) {
+  if (options.high_pass_hz.kind == AutoNumber::Kind::none) return {std::nullopt, "No high-pass filter, as asked for."};
+  if (options.high_pass_hz.kind == AutoNumber::Kind::given) {
+    return {options.high_pass_hz.value,
+            fmt::format("High-pass at {:.4g} Hz, as asked for.", options.high_pass_hz.value)};
+  }
+  return choose_high_pass(events);
+}
+
+void write_crash_file(const PrepareOptions& options, const std::string& subject, const Error& error) {
+  const fs::path folder = options.output / "logs";
+  make_folder(folder);
+  const Provenance provenance = make_provenance(options.seed, options.configuration);
+  write_file(
+      folder / fmt::format("crash-sub-{}.txt", subject),
+      fmt::format(
+          "subject: {}\ntime: {}\ncommand: {}\nversion: {} ({})\nerror: {}\nat: {}:{} in {}\n\nconfiguration:\n{}",
+          subject, provenance.created, provenance.command_line, provenance.version, provenance.git_revision,
+          error.what(), error.where().file_name(), error.where().line(), error.where().function_name(),
+          options.configuration));
+}
 
 void require_contract(const InputContract& contract, const Run& run) {
   ImageHeader header = read_header(run.bold);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "noema/core/error.h"
 #include "noema/core/provenance.h"
 #include "noema/io/dataset.h"
 #include "noema/io/image.h"
@@ -57,6 +58,12 @@ using RunCheck = std::function<void(const std::vector<LearningRun>&)>;
 /// An output that cannot be written ends the call.
 /// @throws as `index_dataset`, `check` and `choose_features`; DataError if no subject is left; IoError; Cancelled
 PreparedData prepare_dataset(const PrepareOptions& options, const RunCheck& check = {});
+
+/// The high-pass asked for, or chosen by the events of the runs, with its reason.
+HighPassChoice resolve_high_pass(const PrepareOptions& options, const std::vector<std::vector<Event>>& events);
+
+/// Writes logs/crash-sub-<label>.txt: the error, where it arose, and the configuration.
+void write_crash_file(const PrepareOptions& options, const std::string& subject, const Error& error);
 
 /// What `prepare_dataset` would do, for people: runs, features, and which subjects are finished.
 std::vector<std::string> plan_preparation(const PrepareOptions& options, const RunCheck& check = {});

@@ -13,107 +13,6 @@
 namespace noema {
 namespace {
 
-using nlohmann::json;
-
-/// JSON has no NaN: what is not known is null.
-json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
-
-json numbers(const std::vector<double>& values) {
-  json list = json::array();
-  for (const double value : values) list.push_back(number(value));
-  return list;
-}
-
-json confusion_json(const Eigen::MatrixXi& confusion) {
-  json rows = json::array();
-  for (Eigen::Index i = 0; i < confusion.rows(); ++i) {
-    json row = json::array();
-    for (Eigen::Index j = 0; j < confusion.cols(); ++j) row.push_back(confusion(i, j));
-    rows.push_back(row);
-  }
-  return rows;
-}
-
-json to_json(const ModelScores& model) {
-  json entry{{"name", model.name},
-             {"sample_unit", model.sample_unit},
-             {"samples", model.samples},
-             {"groups", model.groups},
-             {"group_unit", model.group_unit},
-             {"seeds", model.seeds},
-             {"balanced_accuracy",
-              {{"mean", number(model.balanced_accuracy)},
-               {"sd_over_seeds", number(model.sd_over_seeds)},
-               {"low", number(model.interval.low)},
-               {"high", number(model.interval.high)},
-               {"per_fold", numbers(model.per_fold)},
-               {"per_seed", numbers(model.per_seed)}}},
-             {"accuracy", number(model.accuracy)},
-             {"macro_f1", number(model.macro_f1)},
-             {"log_loss", number(model.log_loss)},
-             {"confusion", confusion_json(model.confusion)},
-             {"p_permutation", model.permutation ? number(model.permutation->p) : json(nullptr)},
-             {"permutations", model.permutation ? model.permutation->n : 0},
-             {"seconds", number(model.seconds)}};
-  if (model.blocks_right) entry["by_block"] = {{"right", *model.blocks_right}, {"blocks", model.blocks}};
-  if (model.honest_balanced_accuracy) entry["honest_balanced_accuracy"] = number(*model.honest_balanced_accuracy);
-  return entry;
-}
-
-json to_json(const SplitRecord& split) {
-  return {{"unit", split.unit},
-          {"hash", split.hash},
-          {"folds", split.folds},
-          {"leaks", split.leaks},
-          {"checks", split.checks},
-          {"notes", split.notes},
-          {"violations", split.violations},
-          {"delay_s", numbers(split.delay_s)}};
-}
-
-json to_json(const ScoreDifference& row) {
-  return {{"first", row.first},
-          {"second", row.second},
-          {"difference", number(row.difference)},
-          {"low", number(row.interval.low)},
-          {"high", number(row.interval.high)},
-          {"p", number(row.p)}};
-}
-
-json to_json(const MapAgreement& row) {
-  json dice = json::object();
-  for (std::size_t i = 0; i < row.dice.size(); ++i)
-    dice[fmt::format("top_{:g}", kTopFractions[i])] = number(row.dice[i]);
-  return {{"label", row.label},
-          {"first", row.first},
-          {"second", row.second},
-          {"part", row.part},
-          {"fwhm_mm", row.fwhm_mm},
-          {"pearson", number(row.pearson)},
-          {"spearman", number(row.spearman)},
-          {"dice", dice},
-          {"features", row.features}};
-}
-
-json to_json(const FaithfulnessRow& row) {
-  return {{"model", row.model},
-          {"method", row.method},
-          {"samples", row.samples},
-          {"gain_over_random", number(row.gain)},
-          {"standard_error", number(row.standard_error)},
-          {"fraction_deleted", numbers(row.fraction)},
-          {"margin", numbers(row.margin)},
-          {"margin_random", numbers(row.random)},
-          {"completeness_residual", number(row.residual)}};
-}
-
-template <class Rows>
-json list_of(const Rows& rows) {
-  json list = json::array();
-  for (const auto& row : rows) list.push_back(to_json(row));
-  return list;
-}
-
 Table models_table(const std::vector<ModelScores>& models) {
   std::vector<std::string> name, role, unit;
   std::vector<double> samples, accuracy, low, high, sd, plain, f1, loss, p, n, seconds;
@@ -198,41 +97,73 @@ Table faithfulness_table(const std::vector<FaithfulnessRow>& rows) {
   return table;
 }
 
-}  // namespace
-
-json to_json(const Results& results, const json& provenance) {
-  json models = json::array(), baselines = json::array();
-  for (const ModelScores& model : results.models) (model.is_baseline ? baselines : models).push_back(to_json(model));
-  json seconds = json::object();
-  for (const auto& [stage, value] : results.seconds) seconds[stage] = value;
-  return {{"schema", kResultsSchema},
-          {"command", results.command},
-          {"dataset", results.dataset},
-          {"subjects", results.subjects},
-          {"failed_subjects", results.failed_subjects},
-          {"labels", results.labels},
-          {"chance", results.chance},
-          {"split", to_json(results.split)},
-          {"models", models},
-          {"baselines", baselines},
-          {"comparisons", list_of(results.comparisons)},
-          {"agreement", list_of(results.agreement)},
-          {"faithfulness", list_of(results.faithfulness)},
-          {"seconds", seconds},
-          {"peak_memory_mb", results.peak_memory_mb},
-          {"warnings", results.warnings},
-          {"files", results.files},
-          {"provenance", provenance}};
+Table contrasts_table(const std::vector<ContrastRecord>& rows) {
+  std::vector<std::string> name, formula, voxel_max, voxel_min;
+  std::vector<double> df, t_max, z_max, t_min, z_min, voxels, above;
+  const auto place = [](const PeakRecord& peak) {
+    return fmt::format("{},{},{}", peak.voxel[0], peak.voxel[1], peak.voxel[2]);
+  };
+  for (const ContrastRecord& row : rows) {
+    name.push_back(row.name);
+    formula.push_back(row.formula);
+    df.push_back(row.df);
+    t_max.push_back(row.max.t);
+    z_max.push_back(row.max.z);
+    voxel_max.push_back(place(row.max));
+    t_min.push_back(row.min.t);
+    z_min.push_back(row.min.z);
+    voxel_min.push_back(place(row.min));
+    voxels.push_back(static_cast<double>(row.voxels));
+    above.push_back(static_cast<double>(row.voxels_above));
+  }
+  Table table;
+  table.add("contrast", name);
+  table.add("formula", formula);
+  table.add("df", df);
+  table.add("t_max", t_max);
+  table.add("z_max", z_max);
+  table.add("voxel_max", voxel_max);
+  table.add("t_min", t_min);
+  table.add("z_min", z_min);
+  table.add("voxel_min", voxel_min);
+  table.add("voxels", voxels);
+  table.add("voxels_z_above_3.1", above);
+  return table;
 }
 
-void write_results(const std::filesystem::path& folder, Results& results, const json& provenance) {
+Table comparisons_table(const std::vector<ScoreDifference>& rows) {
+  std::vector<std::string> first, second;
+  std::vector<double> difference, low, high, p;
+  for (const ScoreDifference& row : rows) {
+    first.push_back(row.first);
+    second.push_back(row.second);
+    difference.push_back(row.difference);
+    low.push_back(row.interval.low);
+    high.push_back(row.interval.high);
+    p.push_back(row.p);
+  }
+  Table table;
+  table.add("first", first);
+  table.add("second", second);
+  table.add("difference", difference);
+  table.add("low", low);
+  table.add("high", high);
+  table.add("p", p);
+  return table;
+}
+
+}  // namespace
+
+void write_results(const std::filesystem::path& folder, Results& results, const Provenance& provenance) {
   const auto write = [&](const char* name, const Table& table) {
     write_table(folder / name, table);
     results.files.emplace_back(name);
   };
   if (!results.models.empty()) write("models.tsv", models_table(results.models));
+  if (!results.comparisons.empty()) write("comparisons.tsv", comparisons_table(results.comparisons));
   if (!results.agreement.empty()) write("agreement.tsv", agreement_table(results.agreement));
   if (!results.faithfulness.empty()) write("faithfulness.tsv", faithfulness_table(results.faithfulness));
+  if (!results.contrasts.empty()) write("contrasts.tsv", contrasts_table(results.contrasts));
   results.files.emplace_back("results.json");
   write_file(folder / "results.json", to_json(results, provenance).dump(1) + "\n");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <array>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
@@ -9,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "noema/core/provenance.h"
 #include "noema/learn/scores.h"
+#include "noema/report/decode_report.h"
 
 namespace noema {
 
@@ -99,7 +102,50 @@ struct SplitRecord {
   std::vector<std::string> notes;
   std::vector<std::string> violations;
   std::vector<double> delay_s;  // of each fold
+  std::vector<std::string> fold_names;
 };
+
+/// A map of the report.
+struct MapRecord {
+  std::string file;  ///< relative to the output folder
+  /// "GLM z", "long-conv gradient"
+  std::string name;
+  /// "GLM", "attribution", "pattern" …
+  std::string kind;
+  std::string label;
+  /// Of its values, such as "z"; may be empty.
+  std::string unit;
+  /// The picture is smoothed by this within the mean image: single voxels are hard to see.
+  double fwhm_mm = 0;
+};
+
+/// The design matrix of one run, as a table.
+struct DesignRecord {
+  std::string run;
+  std::string file;  ///< relative to the output folder
+};
+
+/// A voxel where a statistic is largest or smallest.
+struct PeakRecord {
+  double t = 0;
+  double z = 0;
+  std::array<std::int64_t, 3> voxel{0, 0, 0};  ///< indices in the order of the file, from 0
+  std::array<double, 3> ras_mm{0, 0, 0};
+};
+
+/// What a contrast of a general linear model found, in brief.
+struct ContrastRecord {
+  std::string name;
+  std::string formula;
+  int subjects = 0;
+  double df = 0;
+  PeakRecord max;
+  PeakRecord min;
+  /// Voxels of the mask, and those with |z| above `kZThreshold`.
+  std::int64_t voxels = 0;
+  std::int64_t voxels_above = 0;
+};
+inline constexpr double kZThreshold = 3.1;
 
 struct Results {
   std::string command;
@@ -113,17 +159,44 @@ struct Results {
   std::vector<ScoreDifference> comparisons;
   std::vector<MapAgreement> agreement;
   std::vector<FaithfulnessRow> faithfulness;
+  std::vector<ContrastRecord> contrasts;
+
+  /// Further parts of the report. Title: empty for that of a decoding.
+  std::string title;
+  std::string task;
+  std::string space;
+  std::vector<SubjectRow> subject_rows;
+  std::vector<std::int64_t> samples_by_label;
+  std::vector<DelayCurve> delays;
+  std::vector<TrainingCurves> training;
+  /// Images whose mean is the background of maps, relative to the output folder.
+  std::vector<std::string> mean_images;
+  std::vector<MapRecord> maps;
+  std::vector<DesignRecord> designs;
+  MethodFacts method;
+
   std::vector<std::pair<std::string, double>> seconds;  // by stage
   double peak_memory_mb = 0;
   std::map<std::string, int> warnings;
   std::vector<std::string> files;  // relative to the output folder
 };
 
-nlohmann::json to_json(const Results& results, const nlohmann::json& provenance);
+nlohmann::json to_json(const MapAgreement& row);
+/// The content of results.json.
+nlohmann::json to_json(const Results& results, const Provenance& provenance);
 
-/// Writes results.json, models.tsv, agreement.tsv and faithfulness.tsv (where there are rows) to `folder`; adds their
-/// names to `results.files`. @throws IoError
-void write_results(const std::filesystem::path& folder, Results& results, const nlohmann::json& provenance);
+struct StoredResults {
+  Results results;
+  Provenance provenance;
+};
+
+/// The inverse of `write_results`. @throws IoError if the folder has no results.json; FormatError if that is no JSON,
+/// of another schema, or lacks a field (named).
+StoredResults read_results(const std::filesystem::path& folder);
+
+/// Writes results.json, and models.tsv, agreement.tsv, faithfulness.tsv, contrasts.tsv and comparisons.tsv where there
+/// are rows, to `folder`; adds their names to `results.files`. @throws IoError
+void write_results(const std::filesystem::path& folder, Results& results, const Provenance& provenance);
 
 /// The largest resident memory of this process so far, in MB.
 double peak_memory_mb();

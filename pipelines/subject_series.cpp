@@ -41,16 +41,6 @@ std::string configuration_of(const SeriesJob& job) {
          fmt::format("label_column = \"{}\"\nrun_label = \"{}\"\n", job.options->label_column, job.options->run_label);
 }
 
-std::vector<InputRecord> inputs_of(const std::vector<Run>& runs) {
-  std::vector<InputRecord> records;
-  for (const Run& run : runs) {
-    for (const fs::path& path : {run.bold, run.confounds, run.events}) {
-      if (!path.empty()) records.push_back(record_input(path));
-    }
-  }
-  return records;
-}
-
 /// What sidecars and tables say of a run, as far as the series depend on it.
 json facts_of(const SeriesJob& job, const std::vector<Run>& runs) {
   json facts = json::array();
@@ -165,13 +155,23 @@ std::string reason_to_compute(const SeriesJob& job, const std::string& subject, 
 
 }  // namespace
 
+std::vector<InputRecord> record_inputs(const std::vector<Run>& runs) {
+  std::vector<InputRecord> records;
+  for (const Run& run : runs) {
+    for (const fs::path& path : {run.bold, run.confounds, run.events}) {
+      if (!path.empty()) records.push_back(record_input(path));
+    }
+  }
+  return records;
+}
+
 fs::path series_path(const fs::path& output, const std::string& subject) {
   return output / ("sub-" + subject) / "func" / fmt::format("sub-{}_desc-series_bold.h5", subject);
 }
 
 SubjectSeries subject_series(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
   if (const auto why = job.unreadable.find(subject); why != job.unreadable.end()) throw why->second;
-  const std::vector<InputRecord> inputs = inputs_of(runs);
+  const std::vector<InputRecord> inputs = record_inputs(runs);
   const json record = record_of(job, runs, inputs);
   std::string reason = reason_to_compute(job, subject, record);
   std::optional<SubjectSeries> result;
@@ -188,7 +188,7 @@ SubjectSeries subject_series(const SeriesJob& job, const std::string& subject, c
 
 std::string reason_to_compute(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
   if (const auto why = job.unreadable.find(subject); why != job.unreadable.end()) return why->second.what();
-  return reason_to_compute(job, subject, record_of(job, runs, inputs_of(runs)));
+  return reason_to_compute(job, subject, record_of(job, runs, record_inputs(runs)));
 }
 
 }  // namespace noema

@@ -41,6 +41,9 @@ struct SeriesJob {
 /// <output>/sub-<label>/func/sub-<label>_desc-series_bold.h5, and the mean volume beside it.
 std::filesystem::path series_path(const std::filesystem::path& output, const std::string& subject);
 
+/// Images, confounds and events of the runs. @throws IoError
+std::vector<InputRecord> record_inputs(const std::vector<Run>& runs);
+
 /// Preprocesses the runs of one subject and keeps them, all or nothing; or reads them back when configuration,
 /// features, inputs (size, time, hash), timing and version agree with what the kept file says of itself.
 /// @throws as `preprocess_run`; what `job.unreadable` holds; IoError; Cancelled

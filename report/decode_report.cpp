@@ -74,6 +74,16 @@ std::vector<HtmlCard> headline_cards(const DecodeReport& report) {
     if (std::isfinite(d.p)) note += (d.p < 0.001 ? ", p " : ", p = ") + format_p(d.p);
     if (std::isfinite(d.difference)) cards.push_back({"Difference", sign + format_number(d.difference), note});
   }
+  if (!report.models.empty()) return cards;
+  constexpr std::size_t kMostCards = 4;
+  for (const ContrastRow& row : report.contrasts) {
+    if (cards.size() == kMostCards) break;
+    cards.push_back({row.name + ", largest t", format_number(row.max.t, 2), row.formula});
+  }
+  for (const AgreementRow& row : report.agreement) {
+    if (cards.size() == kMostCards) break;
+    cards.push_back({"Pearson correlation, " + row.part, format_number(row.pearson), row.map_a + " – " + row.map_b});
+  }
   return cards;
 }
 
@@ -105,6 +115,7 @@ std::string decode_report_html(const DecodeReport& report) {
   page.sections = {
       {"Scores", warnings_html(report) + scores_section(report)},
       {"Confusion", confusion_section(report)},
+      {"Contrasts", contrasts_section(report)},
       {"Maps", maps_section(report)},
       {"Agreement", agreement_section(report)},
       {"Faithfulness", faithfulness_section(report)},

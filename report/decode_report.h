@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -132,6 +133,26 @@ struct FaithfulnessCurve {
   double completeness_residual = kMissing;
 };
 
+/// Where a statistic is largest or smallest.
+struct ContrastPeak {
+  double t = kMissing;
+  double z = kMissing;
+  std::array<std::int64_t, 3> voxel{0, 0, 0};
+  std::array<double, 3> ras_mm{0, 0, 0};
+};
+
+/// A contrast of a general linear model.
+struct ContrastRow {
+  std::string name;
+  std::string formula;
+  double df = kMissing;
+  ContrastPeak max;
+  ContrastPeak min;
+  std::int64_t voxels = 0;
+  /// With |z| above 3.1.
+  std::int64_t voxels_above = 0;
+};
+
 struct DesignFigure {
   std::string run;
   std::vector<std::string> names;
@@ -187,6 +208,7 @@ struct DecodeReport {
   double map_top_fraction = 0.2;
   std::vector<AgreementRow> agreement;
   std::vector<FaithfulnessCurve> faithfulness;
+  std::vector<ContrastRow> contrasts;
   std::vector<DesignFigure> designs;
 
   MethodFacts method;

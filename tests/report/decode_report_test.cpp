@@ -92,6 +92,24 @@ TEST(DecodeReport, AbsentPartsLeaveNoTrace) {
   EXPECT_THAT(page, HasSubstr("<td class=\"n\">–</td>"));  // a score that is not known
 }
 
+TEST(DecodeReport, ContrastsOfALinearModel) {
+  DecodeReport report;
+  report.title = "General linear model of something";
+  report.contrasts = {{"places",
+                       "scene - face",
+                       147,
+                       {14.878, 9.5, {30, 69, 17}, {-24, 51, 12}},
+                       {-13.729, -9.1, {53, 69, 10}, {22.4, 50, 3}},
+                       48751,
+                       1234}};
+  const std::string html = decode_report_html(report);
+  expect_sound(html);
+  for (const char* text : {"General linear model of something", "<h2>Contrasts</h2>", "scene - face", ">147<",
+                           ">14.88<", ">−13.73<", "-24, 51, 12 mm", "22, 50, 3 mm"})
+    EXPECT_THAT(html, HasSubstr(text));
+  EXPECT_THAT(html, HasSubstr("places, largest t"));  // stands in for scores at the top
+}
+
 TEST(DecodeReport, TextsCannotBreakThePage) {
   DecodeReport report = made_up_report({12, 12, 1}, 3, {"<script>alert(1)</script>", "\"quoted\" & 'so'"});
   report.dataset = "</title><b>";

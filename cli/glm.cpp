@@ -1,0 +1,142 @@
+// noema glm
+#include "noema/pipelines/glm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "noema/cli/commands.h"
+#include "noema/cli/option_groups.h"
+#include "noema/core/error.h"
+#include "noema/preprocess/confounds.h"
+
+namespace noema {
+namespace {
+
+OptionGroup images_group() {
+  return {"Images",
+          {input_path("mask", "FILE",
+                      "A mask on the runs' grid; without it their brain masks, else masks from their mean images"),
+           number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100),
+           choice("confounds", {kConfoundsStrategies.begin(), kConfoundsStrategies.end()},
+                  "Confounds of the derivatives that become columns of the design")
+               .by_default("none"),
+           number("fd-threshold", "MM", "Leave out volumes whose framewise displacement is larger").range(0, 100),
+           number("dvars-threshold", "NUMBER", "Leave out volumes whose standardised DVARS is larger").range(0, 1000),
+           integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6)}};
+}
+
+OptionGroup model_group() {
+  return {
+      "Model",
+      {text("label-column", "NAME", "The column of the events files that holds the condition").by_default("trial_type"),
+       input_path("labels", "FILE",
+                  "A table with the columns from and to that renames or merges conditions (to n/a: leave out)"),
+       choice("hrf",
+              {"spm", "spm+derivative", "spm+derivative+dispersion", "glover", "glover+derivative",
+               "glover+derivative+dispersion"},
+              "The haemodynamic response, and its derivatives as further columns")
+           .by_default("spm"),
+       choice("noise", {"ar1", "ols"}, "Noise that remembers the volume before (prewhitened), or white noise")
+           .by_default("ar1"),
+       text("high-pass", "HZ",
+            "Cosine drifts up to this frequency; none: a linear drift; auto: 1/128 Hz where the design "
+            "bears it, else a linear drift")
+           .by_default("0.0078125"),
+       number("slice-time-reference", "NUMBER",
+              "When in the repetition time a volume is taken to be acquired, from 0 (its begin) to 1. 0.5 is right for "
+              "images whose slices were not shifted in time, or shifted to the middle; 0 where slices were shifted to "
+              "the begin and the sidecar has no StartTime")
+           .by_default("0.5")
+           .range(0, 1),
+       text("contrast", "NAME=FORMULA",
+            "Contrasts such as \"faces=face - (house + scene)/2\"; formulas name conditions (in '…' where they hold "
+            "signs). Without it each condition against the mean of the others, and all: their sum")
+           .many()}};
+}
+
+ContrastRequest read_contrast(const std::string& word) {
+  const std::size_t sign = word.find('=');
+  if (sign == std::string::npos || sign == 0 || sign + 1 == word.size()) {
+    throw UsageError(fmt::format(
+        "--contrast: found '{}', expected NAME=FORMULA, such as \"faces=face - house\" (quoted for the shell)", word));
+  }
+  return {word.substr(0, sign), word.substr(sign + 1)};
+}
+
+GlmOptions read_glm_options(const CommandArguments& arguments) {
+  GlmOptions options;
+  PrepareOptions& prepare = options.prepare;
+  prepare = read_dataset_options(arguments);
+  if (arguments.has("analysis_level")) {
+    prepare.level = arguments.text("analysis_level") == "group" ? AnalysisLevel::group : AnalysisLevel::participant;
+  }
+  prepare.label_column = arguments.text("label-column");
+  if (arguments.has("mask")) prepare.mask = arguments.path("mask");
+  prepare.high_pass_hz = read_auto_number(arguments, "high-pass");
+  PreprocessOptions& preprocess = prepare.preprocess;
+  preprocess.fwhm_mm = arguments.number("fwhm");
+  preprocess.confounds = arguments.text("confounds");
+  if (arguments.has("fd-threshold")) preprocess.fd_threshold_mm = arguments.number("fd-threshold");
+  if (arguments.has("dvars-threshold")) preprocess.std_dvars_threshold = arguments.number("dvars-threshold");
+  preprocess.drop_first = static_cast<int>(arguments.integer("drop-first"));
+  if (arguments.has("labels")) options.rename = read_label_map(arguments.path("labels"));
+  options.hrf = parse_hrf_model(arguments.text("hrf"));
+  options.noise = parse_noise_model(arguments.text("noise"));
+  options.slice_time_reference = arguments.number("slice-time-reference");
+  for (const std::string& word : arguments.list("contrast")) options.contrasts.push_back(read_contrast(word));
+  return options;
+}
+
+void print_contrasts(const Results& results, const std::filesystem::path& folder) {
+  std::size_t width = 10;
+  for (const ContrastRecord& row : results.contrasts) width = std::max(width, row.name.size());
+  if (!results.contrasts.empty()) {
+    fmt::print("{:<{}}  {:>7}  {:<14}  {:>7}  {:<14}  {}\n", "contrast", width, "max t", "at voxel", "min t",
+               "at voxel", "voxels |z| > 3.1");
+  }
+  const auto place = [](const PeakRecord& peak) {
+    return fmt::format("({},{},{})", peak.voxel[0], peak.voxel[1], peak.voxel[2]);
+  };
+  for (const ContrastRecord& row : results.contrasts) {
+    fmt::print("{:<{}}  {:>7.2f}  {:<14}  {:>7.2f}  {:<14}  {} of {}\n", row.name, width, row.max.t, place(row.max),
+               row.min.t, place(row.min), row.voxels_above, row.voxels);
+  }
+  fmt::print("{:<{}}  {}\n", "report", width, (folder / "report.html").string());
+}
+
+int run_command(const CommandArguments& arguments) {
+  const GlmOptions options = read_glm_options(arguments);
+  const Results results = run_glm(options);
+  print_contrasts(results, options.prepare.output);
+  return results.failed_subjects.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+CommandSpec glm_command() {
+  CommandSpec spec;
+  spec.name = "glm";
+  spec.synopsis = "Contrast maps of a general linear model, of each subject and of the group";
+  spec.description = {
+      "Fits a general linear model to the runs of each subject of a BIDS dataset: conditions of the events convolved "
+      "with a haemodynamic response, drifts and confounds. Runs are combined by fixed effects; with several subjects "
+      "each contrast is tested over them (one-sample t). Writes maps of effect (percent of the mean), variance, t and "
+      "z, the design, contrasts.tsv, results.json and report.html.",
+      "With level participant the maps of each of several subjects are written and no group is tested; group and no "
+      "level fit every subject and test the group. Voxel indices are those of the runs' files, from 0. z maps are not "
+      "corrected for the number of voxels."};
+  spec.arguments = bids_app_arguments();
+  spec.groups = {dataset_options(false), images_group(), model_group()};
+  spec.examples = {
+      {"noema glm bids results", "Each condition against the mean of the others, and their sum."},
+      {"noema glm bids results --contrast \"places=scene + house - face - body\" --fwhm 6 --confounds motion",
+       "One contrast, smoothed images, 24 motion regressors."}};
+  spec.references = {
+      "Friston et al. 1995, Statistical parametric maps in functional imaging: a general linear "
+      "approach, doi:10.1002/hbm.460020402"};
+  spec.run = run_command;
+  return spec;
+}
+
+}  // namespace noema
