@@ -14,8 +14,7 @@
 namespace noema {
 namespace {
 
-/// Before any work: the features and the unit, which decide what fits, are not known yet.
-void check_models(const std::vector<std::string>& models) {
+void refuse_baselines(const std::vector<std::string>& models) {
   const std::vector<std::string> known = model_names();
   for (const std::string& name : models) {
     if (name != "majority" && name != "nuisance") continue;
@@ -26,12 +25,12 @@ void check_models(const std::vector<std::string>& models) {
     throw UsageError(
         fmt::format("--model: found none, expected some of {}", fmt::join(known.begin(), known.end() - 2, ", ")));
   }
-  plan_models({.models = models}, FeatureKind::voxels, SampleUnit::runs);  // refuses unknown names
 }
 
 }  // namespace
 
 Results train_models(const TrainOptions& options) {
+  refuse_baselines(options.models.models);
   check_models(options.models.models);
   const std::filesystem::path& folder = options.prepare.output;
   const PreparedData data = prepare_dataset(options.prepare, [&](const std::vector<LearningRun>& runs) {
