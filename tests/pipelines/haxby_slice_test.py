@@ -26,6 +26,7 @@ with Folder() as out:
     run("decode", data, out / "white", *common, "--whitening", "on", "--model", "long-conv")
     white = results(out / "white")
     at_least("long convolution with whitening, mean of three seeds", accuracy(white, "long-conv"), 0.79)
+    assert model(plain, "long-conv")["balanced_accuracy"] != model(white, "long-conv")["balanced_accuracy"], "--whitening does nothing"
     for name, result in (("without", plain), ("with", white)):
         score = model(result, "long-conv")["balanced_accuracy"]
         print(f"long convolution {name} whitening: {score['mean']:.3f} ± {score['sd_over_seeds']:.3f} over seeds {score['per_seed']}")
