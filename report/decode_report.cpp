@@ -58,7 +58,7 @@ std::vector<HtmlCard> headline_cards(const DecodeReport& report) {
   if (baseline != nullptr)
     cards.push_back(
         {"Best baseline, balanced accuracy", format_number(baseline->balanced_accuracy), score_note(*baseline)});
-  if (std::isfinite(report.chance)) {
+  if (std::isfinite(report.chance) && !report.models.empty()) {
     const std::string note = report.labels.empty()
                                  ? "balanced accuracy"
                                  : "balanced accuracy of guessing among " +
