@@ -218,7 +218,10 @@ OptionGroup model_options() {
                   "Shrinkage whitening of features in each training fold. auto: as the model's "
                   "recipe has it")
                .by_default("auto"),
-           integer("epochs", "N", "Epochs of networks; without it as the recipe has it").range(1, 100000)}};
+           integer("epochs", "N", "Epochs of networks; without it as the recipe has it").range(1, 100000),
+       integer("early-stopping", "EPOCHS",
+               "Hold in one training subject (or run) and stop networks after so many epochs without a lower loss on it")
+           .range(1, 100000)}};
 }
 
 OptionSpec attribution_option() {
@@ -335,6 +338,7 @@ ModelOptions read_fitting_options(const CommandArguments& arguments) {
   read_screening_amount(arguments.text("screening-features"), options);
   if (arguments.text("whitening") != "auto") options.whiten = arguments.text("whitening") == "on";
   if (arguments.has("epochs")) options.epochs = static_cast<int>(arguments.integer("epochs"));
+  if (arguments.has("early-stopping")) options.patience = static_cast<int>(arguments.integer("early-stopping"));
   return options;
 }
 

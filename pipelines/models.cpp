@@ -66,6 +66,10 @@ ClassifierFactory network(Options network, const ModelOptions& options, FeatureK
     network.network.training.epochs = *options.epochs;
     network.network.training.min_steps = network.network.training.max_steps = 0;
   }
+  if (options.patience) {
+    network.network.validation = true;
+    network.network.training.patience = *options.patience;
+  }
   return [network](std::uint64_t seed) {
     Options seeded = network;
     seeded.network.training.seed = seed;

@@ -81,6 +81,9 @@ struct ModelOptions {
   bool screening_keep_is_percent = false;
   std::optional<bool> whiten;
   std::optional<int> epochs;
+  /// Networks hold in one subject (one run of a single subject) of their training samples and stop after so many epochs
+  /// without a lower loss on it.
+  std::optional<int> patience;
   /// Without it 200 for linear models and none for networks.
   std::optional<int> permutations;
 };
