@@ -122,7 +122,7 @@ def check_volumes(folder, data, models, methods):
         stem = f"{maps}/desc-cnn3d_label-{{}}_stat-"
         at_least("truth and cnn3d's gradient, smoothed", truth.agreement(stem + "gradient", True), 0.88)
         at_least("positive part of truth and cnn3d's integrated gradients, smoothed",
-                 truth.agreement(stem + "integratedMinusGradients", True, True), 0.85)
+                 truth.agreement(stem + "integratedGradients", True, True), 0.85)
 
 
 with Folder() as folder:
