@@ -45,7 +45,7 @@ Atlas make_atlas(Image image, std::vector<std::string> names = {});
 /// The regions of an atlas within a mask, as features.
 ///
 /// Regions without a voxel (or weight) in the mask are dropped; one warning names them.
-/// @throws ShapeError if the grids differ (names both and the option `--allow-resample`); DataError if no region is
+/// @throws ShapeError if the grids differ (names both and the remedy); DataError if no region is
 /// left.
 FeatureSpace make_feature_space(const Atlas& atlas, const Mask& mask);
 

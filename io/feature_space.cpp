@@ -57,8 +57,8 @@ void warn_of_dropped(const Atlas& atlas, const std::vector<bool>& within) {
 FeatureSpace make_feature_space(const Atlas& atlas, const Mask& mask) {
   if (!same_grid(atlas.image.header.grid, mask.grid)) {
     throw ShapeError(
-        fmt::format("the atlas '{}' has {}, the mask {}; give an atlas on the grid of the runs, or "
-                    "--allow-resample",
+        fmt::format("the atlas '{}' has {}, the mask {}; resample the atlas to the grid of the runs "
+                    "(nearest neighbour for labels)",
                     atlas.image.header.path.string(), describe(atlas.image.header.grid), describe(mask.grid)));
   }
   const bool parcels = atlas.kind == FeatureKind::parcels;

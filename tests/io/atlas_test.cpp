@@ -108,7 +108,7 @@ TEST(FeatureSpaceOfAtlas, MustFitTheMask) {
   Mask other = mask_of(3, {0});
   other.grid.ras_from_voxel(0, 0) = 2;
   EXPECT_THAT(error_of<ShapeError>([&] { make_feature_space(atlas, other); }),
-              AllOf(HasSubstr("1×1×1 mm"), HasSubstr("2×1×1 mm"), HasSubstr("--allow-resample")));
+              AllOf(HasSubstr("1×1×1 mm"), HasSubstr("2×1×1 mm"), HasSubstr("resample the atlas")));
   EXPECT_THAT(error_of<DataError>([&] { make_feature_space(atlas, mask_of(3, {1})); }), HasSubstr("no region"));
 }
 
