@@ -5,6 +5,7 @@
 #include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -60,15 +61,17 @@ std::vector<Boxcar> make_boxcars(const std::vector<const Event*>& events, const 
 
 /// The boxcars convolved with a kernel and read at the frame times. A boxcar convolved is a difference of two values of
 /// the kernel's running sum, so only the two fine samples around each frame time are ever computed.
-Eigen::VectorXd convolve_at(const std::vector<Boxcar>& boxcars, const Eigen::VectorXd& kernel, const FineGrid& grid,
+Eigen::VectorXd convolve_at(const std::vector<Boxcar>& boxcars, const HrfKernel& response, const FineGrid& grid,
                             const Eigen::VectorXd& frame_times_s) {
+  const Eigen::VectorXd& kernel = response.values;
   Eigen::VectorXd sums(kernel.size() + 1);  // sums[k]: of the first k samples
   sums[0] = 0;
   for (Eigen::Index k = 0; k < kernel.size(); ++k) sums[k + 1] = sums[k] + kernel[k];
   const auto sum_until = [&](std::int64_t samples) {
     return sums[std::clamp<std::int64_t>(samples, 0, kernel.size())];
   };
-  const auto value_at = [&](std::int64_t fine) {
+  const auto value_at = [&](std::int64_t sample) {
+    const std::int64_t fine = sample + response.read_ahead;
     double value = 0;
     for (const Boxcar& boxcar : boxcars) {
       value += boxcar.height * (sum_until(fine - boxcar.begin + 1) - sum_until(fine - boxcar.end + 1));
@@ -160,13 +163,38 @@ void check(const Event& event) {
       event.label, event.onset_s, event.duration_s, event.modulation));
 }
 
+/// Says where events of one condition overlap, and refuses what contradicts itself.
+void check_overlaps(const std::string& label, std::vector<const Event*> events) {
+  std::sort(events.begin(), events.end(), [](const Event* a, const Event* b) { return a->onset_s < b->onset_s; });
+  int overlapping = 0;
+  double latest_end_s = -std::numeric_limits<double>::infinity();
+  for (std::size_t e = 0; e < events.size(); ++e) {
+    const Event& event = *events[e];
+    if (e > 0 && event.onset_s == events[e - 1]->onset_s && event.duration_s != events[e - 1]->duration_s) {
+      throw DataError(fmt::format(
+          "two events '{}' begin at {:g} s, one lasts {:g} s and the other {:g} s; correct the events, or give the two "
+          "different labels",
+          label, event.onset_s, events[e - 1]->duration_s, event.duration_s));
+    }
+    overlapping += event.onset_s < latest_end_s ? 1 : 0;
+    latest_end_s = std::max(latest_end_s, event.end_s());
+  }
+  if (overlapping > 0) {
+    log_warning(
+        fmt::format("{} of {} events '{}' begin before another one of them is over; where they overlap they "
+                    "add up",
+                    overlapping, events.size(), label));
+  }
+}
+
 /// The events by condition, without those over before the fine grid begins.
 std::map<std::string, std::vector<const Event*>> group_by_condition(const std::vector<Event>& events, double begin_s,
                                                                     double end_s) {
   std::map<std::string, std::vector<const Event*>> conditions;
-  int before = 0, after = 0;
+  int before = 0, after = 0, momentary = 0;
   for (const Event& event : events) {
     check(event);
+    momentary += event.duration_s == 0 ? 1 : 0;
     std::vector<const Event*>& kept = conditions[event.label];
     if (event.end_s() < begin_s) {
       ++before;
@@ -174,6 +202,12 @@ std::map<std::string, std::vector<const Event*>> group_by_condition(const std::v
       kept.push_back(&event);
       after += event.onset_s >= end_s ? 1 : 0;
     }
+  }
+  for (const auto& [label, of_condition] : conditions) check_overlaps(label, of_condition);
+  if (momentary > 0) {
+    log_warning(fmt::format(
+        "{} of {} events have no duration and are taken to be very short; sizes of their effects have no unit",
+        momentary, events.size()));
   }
   if (before > 0) {
     log_warning(fmt::format("{} of {} events are over {:.6g} s before the first volume or earlier and were left out",
@@ -184,6 +218,18 @@ std::map<std::string, std::vector<const Event*>> group_by_condition(const std::v
         fmt::format("{} of {} events begin after the last volume and add nothing to the design", after, events.size()));
   }
   return conditions;
+}
+
+std::vector<HrfKernel> kernels_of(const DesignOptions& options, double tr_s) {
+  if (!options.custom_hrf) return hrf_kernels(options.hrf, tr_s, options.oversampling, options.fir_delays);
+  std::vector<HrfKernel> kernels = options.custom_hrf(tr_s, options.oversampling);
+  const bool is_sound = std::all_of(kernels.begin(), kernels.end(), [](const HrfKernel& kernel) {
+    return kernel.values.size() > 0 && kernel.values.allFinite() && kernel.read_ahead >= 0;
+  });
+  if (kernels.empty() || !is_sound) {
+    throw UsageError("a haemodynamic response of your own needs at least one kernel, each with finite values");
+  }
+  return kernels;
 }
 
 class DesignBuilder {
@@ -225,16 +271,15 @@ DesignMatrix make_design(const std::vector<Event>& events, const Eigen::VectorXd
                          const DesignOptions& options) {
   check(frame_times_s, options);
   const FineGrid grid = make_fine_grid(frame_times_s, options);
-  const std::vector<HrfKernel> kernels =
-      hrf_kernels(options.hrf, shortest_interval(frame_times_s), options.oversampling);
+  const std::vector<HrfKernel> kernels = kernels_of(options, shortest_interval(frame_times_s));
   DesignBuilder builder(frame_times_s.size());
   for (const auto& [label, of_condition] : group_by_condition(events, grid.times_s.front(), grid.times_s.back())) {
     const std::vector<Boxcar> boxcars = make_boxcars(of_condition, grid);
     Eigen::MatrixXd columns(frame_times_s.size(), kernels.size());
     for (std::size_t k = 0; k < kernels.size(); ++k) {
-      columns.col(static_cast<Eigen::Index>(k)) = convolve_at(boxcars, kernels[k].values, grid, frame_times_s);
+      columns.col(static_cast<Eigen::Index>(k)) = convolve_at(boxcars, kernels[k], grid, frame_times_s);
     }
-    orthogonalize(columns);
+    if (options.custom_hrf || options.hrf != HrfModel::fir) orthogonalize(columns);
     for (std::size_t k = 0; k < kernels.size(); ++k) {
       builder.add(label + kernels[k].suffix, columns.col(static_cast<Eigen::Index>(k)));
     }

@@ -7,6 +7,7 @@
 #include <boost/math/special_functions/gamma.hpp>
 #include <cctype>
 #include <cmath>
+#include <utility>
 
 #include "noema/core/error.h"
 
@@ -20,13 +21,15 @@ struct NamedModel {
   HrfModel model;
   std::string_view name;
 };
-constexpr std::array<NamedModel, 6> kModels{{
+constexpr std::array<NamedModel, 8> kModels{{
     {HrfModel::spm, "spm"},
     {HrfModel::spm_derivative, "spm + derivative"},
     {HrfModel::spm_derivative_dispersion, "spm + derivative + dispersion"},
     {HrfModel::glover, "glover"},
     {HrfModel::glover_derivative, "glover + derivative"},
     {HrfModel::glover_derivative_dispersion, "glover + derivative + dispersion"},
+    {HrfModel::fir, "fir"},
+    {HrfModel::none, "none"},
 }};
 
 double gamma_density(double x, double shape, double scale) {
@@ -50,6 +53,22 @@ std::string without_spaces(std::string_view text) {
     if (std::isspace(byte) == 0) result += static_cast<char>(std::tolower(byte));
   }
   return result;
+}
+
+std::vector<HrfKernel> fir_kernels(int oversampling, const std::vector<int>& delays) {
+  if (oversampling < 1 || delays.empty() || *std::min_element(delays.begin(), delays.end()) < 0) {
+    throw UsageError(
+        fmt::format("a finite impulse response needs an oversampling of at least 1 and delays of 0 or more volumes; "
+                    "got {} and [{}]",
+                    oversampling, fmt::join(delays, ", ")));
+  }
+  std::vector<HrfKernel> kernels;
+  for (const int delay : delays) {
+    Eigen::VectorXd values = Eigen::VectorXd::Zero((delay + Eigen::Index{1}) * oversampling);
+    values.tail(oversampling).setConstant(1.0 / oversampling);
+    kernels.push_back({std::move(values), fmt::format("_delay_{}", delay), oversampling - 1});
+  }
+  return kernels;
 }
 
 }  // namespace
@@ -119,7 +138,9 @@ HrfModel parse_hrf_model(std::string_view name) {
   throw UsageError(fmt::format("no haemodynamic model is called '{}'; there are {}", name, known));
 }
 
-std::vector<HrfKernel> hrf_kernels(HrfModel model, double tr_s, int oversampling) {
+std::vector<HrfKernel> hrf_kernels(HrfModel model, double tr_s, int oversampling, const std::vector<int>& fir_delays) {
+  if (model == HrfModel::fir) return fir_kernels(oversampling, fir_delays);
+  if (model == HrfModel::none) return {{Eigen::VectorXd::Ones(1), ""}};
   const bool spm = model <= HrfModel::spm_derivative_dispersion;
   const bool derivative = model != HrfModel::spm && model != HrfModel::glover;
   const bool dispersion =

@@ -52,19 +52,26 @@ enum class HrfModel {
   glover,
   glover_derivative,
   glover_derivative_dispersion,
+  fir,   ///< finite impulse response: one column for each delay, which assumes no shape
+  none,  ///< no response: the boxcars themselves
 };
 
-/// "spm", "spm + derivative", "spm + derivative + dispersion", and the same with "glover".
+/// "spm", "spm + derivative", "spm + derivative + dispersion", the same with "glover", "fir" and "none".
 std::string_view hrf_model_name(HrfModel model);
 /// The model of a name as above; spaces and case do not matter. @throws UsageError listing the names.
 HrfModel parse_hrf_model(std::string_view name);
 
-/// One kernel of a model, and what it adds to a condition's name: "", "_derivative" or "_dispersion".
+/// One kernel of a model, and what it adds to a condition's name: "", "_derivative", "_dispersion" or "_delay_3".
 struct HrfKernel {
   Eigen::VectorXd values;
   std::string suffix;
+  /// Fine samples by which the convolution is read later than the frame time (FIR: its window begins there).
+  int read_ahead = 0;
 };
-/// The kernels of a model: the response, then its derivatives.
-std::vector<HrfKernel> hrf_kernels(HrfModel model, double tr_s, int oversampling = 50);
+/// The kernels of a model: the response, then its derivatives. `fir_delays` are whole volumes and count for fir alone:
+/// kernel d is a window of one repetition time, d of them after the event.
+/// @throws UsageError as `sampled_hrf` does; fir without delays or with a negative one.
+std::vector<HrfKernel> hrf_kernels(HrfModel model, double tr_s, int oversampling = 50,
+                                   const std::vector<int>& fir_delays = {0});
 
 }  // namespace noema

@@ -32,6 +32,14 @@ INSTANTIATE_TEST_SUITE_P(Models, DesignGoldenTest,
                          testing::Values(HrfModel::glover, HrfModel::spm, HrfModel::glover_derivative,
                                          HrfModel::spm_derivative_dispersion));
 
+TEST_F(GoldenTest, FiniteImpulseResponseEqualsReference) {
+  DesignOptions options = golden_options(HrfModel::fir);
+  options.fir_delays = {0, 1, 2};
+  const DesignMatrix design = make_design(golden_events(), frame_times(60, 2), options);
+  EXPECT_EQ(design.names, golden().at("design_cols/fir").get<std::vector<std::string>>());
+  EXPECT_LE(relative_difference(design.values, golden_matrix("design/fir")), 1e-12);
+}
+
 TEST_F(GoldenTest, PolynomialDriftEqualsReference) {
   DesignOptions options{.hrf = HrfModel::glover, .drift = DriftModel::polynomial, .polynomial_order = 3};
   const DesignMatrix design = make_design(golden_events(), frame_times(60, 2), options);
@@ -70,6 +78,63 @@ TEST(Design, EqualsFullConvolution) {
   EXPECT_THAT(design.names, ElementsAre("a", "constant"));
   EXPECT_LE(relative_difference(design.values.col(0), direct_regressor(events, 30, 2, 20)), 1e-12);
   EXPECT_EQ(design.values.col(1), Eigen::VectorXd::Ones(30));
+}
+
+// A window of one volume, d volumes late: an event of one volume on the grid of volumes is 1 at the window alone.
+TEST(Design, FiniteImpulseResponseIsADelayedWindow) {
+  DesignOptions options{.hrf = HrfModel::fir, .fir_delays = {1, 4}, .drift = DriftModel::none, .oversampling = 1};
+  const DesignMatrix design = make_design({{10, 2, "a", 3}}, frame_times(20, 2), options);
+  EXPECT_THAT(design.names, ElementsAre("a_delay_1", "a_delay_4", "constant"));
+  EXPECT_LE((design.values.col(0) - 3 * Eigen::VectorXd::Unit(20, 6)).norm(), 1e-12);
+  EXPECT_LE((design.values.col(1) - 3 * Eigen::VectorXd::Unit(20, 9)).norm(), 1e-12);
+}
+
+TEST(Design, NoResponseIsTheBoxcar) {
+  const DesignMatrix design =
+      make_design({{10, 6, "a", 2}}, frame_times(20, 2), {.hrf = HrfModel::none, .drift = DriftModel::none});
+  Eigen::VectorXd boxcar = Eigen::VectorXd::Zero(20);
+  boxcar.segment(5, 3).setConstant(2);
+  EXPECT_LE((design.values.col(0) - boxcar).norm(), 1e-12);
+}
+
+TEST(Design, ResponsesOfOnesOwn) {
+  DesignOptions options{.drift = DriftModel::none};
+  options.custom_hrf = [](double tr_s, int oversampling) {
+    return std::vector<HrfKernel>{{spm_hrf(tr_s, oversampling), ""}, {glover_hrf(tr_s, oversampling), "_glover"}};
+  };
+  const std::vector<Event> events{{10, 6, "a"}, {40, 2, "a"}};
+  const Eigen::VectorXd times = frame_times(40, 2);
+  const DesignMatrix design = make_design(events, times, options);
+  EXPECT_THAT(design.names, ElementsAre("a", "a_glover", "constant"));
+  EXPECT_EQ(design.values.col(0), make_design(events, times, {.drift = DriftModel::none}).values.col(0));
+  const Eigen::VectorXd glover =
+      make_design(events, times, {.hrf = HrfModel::glover, .drift = DriftModel::none}).values.col(0);
+  const Eigen::VectorXd spm = design.values.col(0);
+  EXPECT_LE((design.values.col(1) - (glover - spm * (spm.dot(glover) / spm.squaredNorm()))).norm(), 1e-12);
+  options.custom_hrf = [](double, int) { return std::vector<HrfKernel>{}; };
+  EXPECT_THROW(make_design(events, times, options), UsageError);
+}
+
+TEST(Design, OverlapsAreSaidAndContradictionsRefused) {
+  const Eigen::VectorXd times = frame_times(40, 2);
+  WarningCollector warnings;
+  make_design({{30, 8, "a"}, {10, 6, "a"}, {14, 6, "a"}, {12, 3, "b"}}, times);
+  ASSERT_EQ(warnings.entries().size(), 1U);
+  EXPECT_THAT(warnings.entries()[0].message, HasSubstr("1 of 3 events 'a' begin before another"));
+  try {
+    make_design({{30, 8, "a"}, {10, 6, "a"}, {30, 5, "a"}}, times);
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("two events 'a' begin at 30 s"));
+  }
+  EXPECT_NO_THROW(make_design({{30, 8, "a"}, {30, 5, "b"}}, times));
+}
+
+TEST(Design, OrderOfEventsDoesNotMatter) {
+  const std::vector<Event> sorted{{4, 3, "a"}, {20, 5, "b"}, {40, 2, "a"}};
+  const std::vector<Event> shuffled{sorted[2], sorted[0], sorted[1]};
+  const Eigen::VectorXd times = frame_times(40, 2);
+  EXPECT_LE((make_design(sorted, times).values - make_design(shuffled, times).values).norm(), 1e-13);
 }
 
 TEST(Design, OrderOfColumns) {
@@ -120,6 +185,9 @@ TEST(Design, RefusesWhatCannotBe) {
   EXPECT_THROW(make_design({}, frame_times(1, 2)), UsageError);
   EXPECT_THROW(make_design({}, frame_times(30, 0)), UsageError);
   EXPECT_THROW(make_design({}, times, {.oversampling = 0}), UsageError);
+  EXPECT_THROW(make_design({}, times, {.hrf = HrfModel::fir, .fir_delays = {}}), UsageError);
+  EXPECT_THROW(make_design({}, times, {.hrf = HrfModel::fir, .fir_delays = {0, -1}}), UsageError);
+  EXPECT_THROW(make_design({{1, 2, "a"}}, times, {.hrf = HrfModel::fir, .fir_delays = {1, 1}}), UsageError);
   EXPECT_THROW(make_design({{1, 2, "constant"}}, times), UsageError);
   EXPECT_THROW(make_design({{1, -2, "a"}}, times), DataError);
   EXPECT_THROW(make_design({{std::nan(""), 2, "a"}}, times), DataError);

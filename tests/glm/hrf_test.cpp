@@ -50,8 +50,9 @@ TEST(Hrf, ContinuousFormIsTheClosedForm) {
 
 TEST(Hrf, ModelsByName) {
   EXPECT_EQ(parse_hrf_model("SPM+derivative"), HrfModel::spm_derivative);
-  for (const HrfModel model : {HrfModel::spm, HrfModel::spm_derivative, HrfModel::spm_derivative_dispersion,
-                               HrfModel::glover, HrfModel::glover_derivative, HrfModel::glover_derivative_dispersion}) {
+  for (const HrfModel model :
+       {HrfModel::spm, HrfModel::spm_derivative, HrfModel::spm_derivative_dispersion, HrfModel::glover,
+        HrfModel::glover_derivative, HrfModel::glover_derivative_dispersion, HrfModel::fir, HrfModel::none}) {
     EXPECT_EQ(parse_hrf_model(hrf_model_name(model)), model);
   }
   EXPECT_THROW(parse_hrf_model("gamma"), UsageError);
