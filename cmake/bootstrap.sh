@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes a fresh Debian machine able to build Noema, then builds it. Source this file; it defines
 #   bootstrap_packages   Debian packages of cmake/packages.txt that are missing
-#   bootstrap_libtorch   LibTorch from the pinned PyPI wheel, in ${NOEMA_CACHE:-$HOME/.cache/noema}
+#   bootstrap_libtorch   LibTorch from the pinned PyPI wheel, in ${NOEMA_CACHE:-$HOME/.cache/noema}, unless Torch_DIR or
+#                        CMAKE_PREFIX_PATH in the environment names another
 #   bootstrap_build T..  configure build/ once and build the given targets
 # Each is safe to run twice: what is there already is neither fetched nor built again.
 
@@ -61,7 +62,7 @@ fetch_libtorch() (
     --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
     --platform manylinux2014_x86_64 --python-version 3.11 --implementation cp --abi cp311 --abi none \
     --dest "$temporary/wheels" $LIBTORCH_WHEELS ||
-    die "the LibTorch wheels could not be downloaded; give your own with -DTorch_DIR or CMAKE_PREFIX_PATH"
+    die "the LibTorch wheels could not be downloaded; give your own by Torch_DIR=<torch>/share/cmake/Torch in the environment"
   (cd "$temporary/wheels" && sha256sum --check --quiet "$NOEMA_ROOT/cmake/libtorch.sha256") ||
     die "a downloaded LibTorch wheel does not have the expected hash"
   mkdir "$temporary/unpacked"
@@ -90,8 +91,10 @@ bootstrap_build() {
     if [ ! -f "$NOEMA_BUILD/CMakeCache.txt" ] || [ -n "${NOEMA_CMAKE_ARGS:-}" ]; then
       local generator=()
       command -v ninja >/dev/null && generator=(-G Ninja)
+      local torch=()
+      [ -n "${Torch_DIR:-}" ] && torch=("-DTorch_DIR=$Torch_DIR")
       # shellcheck disable=SC2086
-      cmake -S "$NOEMA_ROOT" -B "$NOEMA_BUILD" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release ${NOEMA_CMAKE_ARGS:-} ||
+      cmake -S "$NOEMA_ROOT" -B "$NOEMA_BUILD" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release "${torch[@]}" ${NOEMA_CMAKE_ARGS:-} ||
         die "configuring failed"
     fi
     cmake --build "$NOEMA_BUILD" --parallel "${NOEMA_JOBS:-2}" --target "$@" || die "building failed"

@@ -14,6 +14,7 @@
 #include "noema/core/hash.h"
 #include "noema/decoders/classification_task.h"
 #include "noema/decoders/voxel_box.h"
+#include "noema/io/atomic_file.h"
 #include "noema/learn/tensors.h"
 #include "noema/learn/torch_settings.h"
 
@@ -154,7 +155,12 @@ void NetworkClassifier::fit(const SampleSet& set) {
   ClassificationTask task(*network_, options_, training_source, held_in_source,
                           fmt::format("{}|{}|{}|{}|{}|{}", kind(), settings(), options_.label_smoothing,
                                       options_.shortest_crop, fingerprint_of(options_.start), fingerprint_of(train)));
-  history_ = noema::train(task, options_.training);
+  TrainingOptions training = options_.training;
+  if (!options_.checkpoint_folder.empty()) {
+    make_folder(options_.checkpoint_folder);
+    training.checkpoint = options_.checkpoint_folder / (training_fingerprint(task, training) + ".safetensors");
+  }
+  history_ = noema::train(task, training);
 }
 
 at::Tensor NetworkClassifier::transformed(const at::Tensor& windows) const {
@@ -218,6 +224,18 @@ ClassScores NetworkClassifier::predict(const SampleSet& samples) const {
   if (parts.empty()) return {MatrixD(0, shape_.classes), MatrixD(0, shape_.classes)};
   const at::Tensor decisions = at::cat(parts, 0).to(at::kDouble);
   return {to_matrix(decisions), to_matrix(at::softmax(decisions, 1))};
+}
+
+ClassifierFactory with_checkpoints(ClassifierFactory factory, const std::filesystem::path& folder) {
+  return [factory = std::move(factory), folder](std::uint64_t seed) {
+    std::unique_ptr<Classifier> model = factory(seed);
+    if (auto* network = dynamic_cast<NetworkClassifier*>(model.get())) {
+      NetworkOptions options = network->network_options();
+      options.checkpoint_folder = folder;
+      network->train_by(std::move(options));
+    }
+    return model;
+  };
 }
 
 }  // namespace noema

@@ -1,6 +1,7 @@
 // decoders/network_classifier: what all network models share: features, training, prediction and model files.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,9 @@ struct NetworkOptions {
   double shortest_crop = 1;
   /// Holds in one subject (one run where there is a single subject), drawn by the seed, to validate on.
   bool validation = false;
+  /// Where each training keeps its checkpoint, in a file named by its fingerprint, so that the same fit begun again
+  /// goes on from there; empty: none is kept.
+  std::filesystem::path checkpoint_folder;
 
   /// @throws UsageError for values out of range.
   void validate() const;
@@ -91,5 +95,8 @@ class NetworkClassifier : public DifferentiableClassifier {
   std::shared_ptr<Network> network_;
   TrainingHistory history_;
 };
+
+/// The same models; those that are networks keep the checkpoints of their fits in `folder`.
+ClassifierFactory with_checkpoints(ClassifierFactory factory, const std::filesystem::path& folder);
 
 }  // namespace noema

@@ -122,11 +122,11 @@ struct WriteOptions {
 
 /// Writes a NIfTI image volume by volume (so images larger than memory can be written), all or nothing.
 ///
-/// The name decides: `.nii` or `.nii.gz`. NIfTI-1 in the machine's byte order, or NIfTI-2 when an axis is longer than
-/// 32,767. Units are mm and s. The sform holds the affine; the qform too if it is a rotation with zooms, else its code
-/// is 0. Codes come from the header; without any they are 4 (MNI) for a space label that begins with "MNI", else 2
-/// (aligned). For integer types with a value range, slope and intercept spread the range over the type; the error is at
-/// most half the slope. 64-bit integers use 53 bits then.
+/// The name decides: `.nii`, `.nii.gz`, or a pair (`.hdr` and `.img`, either name makes both). NIfTI-1 in the machine's
+/// byte order, or NIfTI-2 when an axis is longer than 32,767. Units are mm and s. The sform holds the affine; the qform
+/// too if it is a rotation with zooms, else its code is 0. Codes come from the header; without any they are 4 (MNI) for
+/// a space label that begins with "MNI", else 2 (aligned). For integer types with a value range, slope and intercept
+/// spread the range over the type; the error is at most half the slope. 64-bit integers use 53 bits then.
 class NiftiWriter {
  public:
   /// @throws UsageError for another ending of the name or a header without voxels; IoError

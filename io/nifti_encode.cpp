@@ -104,7 +104,6 @@ nifti_1_header narrow(const nifti_2_header& from) {
   copy(from.srow_x, to.srow_x);
   copy(from.srow_y, to.srow_y);
   copy(from.srow_z, to.srow_z);
-  std::memcpy(to.magic, "n+1", 4);
   return to;
 }
 
@@ -132,17 +131,20 @@ int nifti_version_for(const ImageHeader& header) {
   return std::max(*std::max_element(shape.begin(), shape.end()), header.volumes) > kLongestAxis1 ? 2 : 1;
 }
 
-std::string encode_nifti_header(const ImageHeader& header, const WriteOptions& options, NiftiScaling scaling) {
+std::string encode_nifti_header(const ImageHeader& header, const WriteOptions& options, NiftiScaling scaling,
+                                bool is_pair) {
   nifti_2_header fields = fields_of(header, options, scaling);
   const std::string extension = extension_of(options.comment);
   std::string bytes;
   if (nifti_version_for(header) == 1) {
-    fields.vox_offset = static_cast<std::int64_t>(sizeof(nifti_1_header) + extension.size());
-    append(bytes, narrow(fields));
+    if (!is_pair) fields.vox_offset = static_cast<std::int64_t>(sizeof(nifti_1_header) + extension.size());
+    nifti_1_header narrowed = narrow(fields);
+    std::memcpy(narrowed.magic, is_pair ? "ni1" : "n+1", 4);
+    append(bytes, narrowed);
   } else {
     fields.sizeof_hdr = sizeof(nifti_2_header);
-    std::memcpy(fields.magic, "n+2\0\r\n\x1a\n", 8);
-    fields.vox_offset = static_cast<std::int64_t>(sizeof(nifti_2_header) + extension.size());
+    std::memcpy(fields.magic, is_pair ? "ni2\0\r\n\x1a\n" : "n+2\0\r\n\x1a\n", 8);
+    if (!is_pair) fields.vox_offset = static_cast<std::int64_t>(sizeof(nifti_2_header) + extension.size());
     append(bytes, fields);
   }
   return bytes + extension;

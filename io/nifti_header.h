@@ -53,8 +53,9 @@ void decode_nifti_place(const std::filesystem::path& path, const NiftiFields& fi
 /// file) into codes and comment. @throws FormatError for a chain that leaves its room
 void read_nifti_extensions(ByteStream& stream, std::int64_t end, NiftiFacts& facts);
 
-/// The bytes in front of the data of a single file: header, extension flag and comment.
-std::string encode_nifti_header(const ImageHeader& header, const WriteOptions& options, NiftiScaling scaling);
+/// Header, extension flag and comment: the bytes in front of the data of a single file, or the header file of a pair.
+std::string encode_nifti_header(const ImageHeader& header, const WriteOptions& options, NiftiScaling scaling,
+                                bool is_pair);
 
 /// 2 when an axis is too long for NIfTI-1.
 int nifti_version_for(const ImageHeader& header);

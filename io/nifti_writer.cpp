@@ -9,6 +9,7 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/io/atomic_file.h"
 #include "noema/io/gzip_output.h"
 #include "noema/io/nifti.h"
 #include "noema/io/nifti_header.h"
@@ -22,11 +23,25 @@ constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr std::size_t kLongestDescription = 79;
 constexpr std::size_t kLongestComment = 1 << 28;  // byte offsets up to here are exact in NIfTI-1's float
 
-bool compressed_by_name(const std::filesystem::path& path) {
+/// What the name asks for.
+struct FileForm {
+  std::filesystem::path data;
+  /// Empty for a single file.
+  std::filesystem::path header = {};
+  bool gzip = false;
+};
+
+FileForm form_of(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
-  if (name.size() > 7 && name.ends_with(".nii.gz")) return true;
-  if (name.size() > 4 && name.ends_with(".nii")) return false;
-  throw UsageError(fmt::format("'{}': the name decides the format and must end in .nii or .nii.gz", path.string()));
+  const auto is_called = [&](std::string_view ending) { return name.size() > ending.size() && name.ends_with(ending); };
+  if (is_called(".nii.gz")) return {.data = path, .gzip = true};
+  if (is_called(".nii")) return {.data = path};
+  if (is_called(".hdr") || is_called(".img")) {
+    std::filesystem::path header = path, data = path;
+    return {.data = data.replace_extension(".img"), .header = header.replace_extension(".hdr")};
+  }
+  throw UsageError(fmt::format(
+      "'{}': the name decides the format and must end in .nii, .nii.gz, or .hdr or .img (a pair)", path.string()));
 }
 
 void check(const std::filesystem::path& path, const ImageHeader& header, const WriteOptions& options) {
@@ -80,7 +95,10 @@ struct NiftiWriter::State {
   ImageHeader header;
   WriteOptions options;
   NiftiScaling scaling;
+  FileForm form;
   GzipOutput output;
+  /// Of a pair.
+  std::string header_bytes;
   std::vector<std::byte> buffer = std::vector<std::byte>(kBufferBytes);
   std::size_t used = 0;
   std::int64_t next = 0;
@@ -89,11 +107,23 @@ struct NiftiWriter::State {
       : header(image),
         options(write_options),
         scaling((check(path, image, write_options), scaling_of(path, image, write_options))),
-        output(path, compressed_by_name(path)) {
+        form(form_of(path)),
+        output(form.data, form.gzip) {
     header.path = path;
     if (!options.restore_orientation) header.disk_orientation = {};
-    const std::string bytes = encode_nifti_header(header, options, scaling);
-    output.write(std::as_bytes(std::span(bytes)));
+    const bool is_pair = !form.header.empty();
+    header_bytes = encode_nifti_header(header, options, scaling, is_pair);
+    if (!is_pair) output.write(std::as_bytes(std::span(header_bytes)));
+  }
+
+  /// Both files of a pair are complete before either has its name.
+  void commit() {
+    flush();
+    if (form.header.empty()) return output.commit();
+    AtomicFile header_file(form.header);
+    header_file.write(header_bytes);
+    output.commit();
+    header_file.commit();
   }
 
   void flush() { output.write(std::span(buffer).first(std::exchange(used, 0))); }
@@ -159,8 +189,7 @@ void NiftiWriter::commit() {
     throw UsageError(fmt::format("'{}': {} volumes written, but the header announced {}", state_->header.path.string(),
                                  state_->next, state_->header.volumes));
   }
-  state_->flush();
-  state_->output.commit();
+  state_->commit();
 }
 
 void write_image(const std::filesystem::path& path, const Image& image, const WriteOptions& options) {

@@ -14,6 +14,7 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/hash.h"
+#include "noema/core/log.h"
 #include "noema/core/progress.h"
 #include "noema/learn/training_checkpoint.h"
 
@@ -24,20 +25,13 @@ void require(bool good, const char* name, double found, const char* expected) {
   if (!good) throw UsageError(fmt::format("training option {} is {}, expected {}", name, found, expected));
 }
 
-/// Everything that decides which numbers a training gives.
-std::string fingerprint_of(const TrainingTask& task, const TrainingOptions& o) {
-  return hash_text(fmt::format("{}|{}|{}|{}|{}|{:a}|{:a}|{:a}|{:a}|{}|{}", task.fingerprint(), o.epochs, o.min_steps,
-                               o.max_steps, o.batch_size, o.learning_rate, o.warmup, o.weight_decay, o.gradient_norm,
-                               o.patience, o.seed));
-}
-
 class Loop {
  public:
   Loop(TrainingTask& task, const TrainingOptions& options)
       : task_(task),
         options_(options),
         optimizer_(task.parameters(), options.weight_decay),
-        fingerprint_(fingerprint_of(task, options)),
+        fingerprint_(training_fingerprint(task, options)),
         epochs_(planned_epochs(options, task.size())),
         steps_per_epoch_((task.size() + options.batch_size - 1) / options.batch_size),
         last_checkpoint_(Clock::now()) {}
@@ -45,6 +39,10 @@ class Loop {
   TrainingHistory run() {
     if (!options_.checkpoint.empty() && std::filesystem::exists(options_.checkpoint)) {
       read_checkpoint(options_.checkpoint, state_, optimizer_, fingerprint_);
+      if (state_.epoch < epochs_) {
+        log_info(fmt::format("training goes on from its checkpoint after step {} of {}", optimizer_.steps(),
+                             epochs_ * steps_per_epoch_));
+      }
     }
     Progress progress("training", epochs_ * steps_per_epoch_);
     progress.advance(optimizer_.steps());
@@ -188,6 +186,12 @@ TrainingHistory train(TrainingTask& task, const TrainingOptions& options) {
   options.validate();
   if (task.size() == 0) throw DataError("there are no training samples, expected at least one");
   return Loop(task, options).run();
+}
+
+std::string training_fingerprint(const TrainingTask& task, const TrainingOptions& o) {
+  return hash_text(fmt::format("{}|{}|{}|{}|{}|{:a}|{:a}|{:a}|{:a}|{}|{}", task.fingerprint(), o.epochs, o.min_steps,
+                               o.max_steps, o.batch_size, o.learning_rate, o.warmup, o.weight_decay, o.gradient_norm,
+                               o.patience, o.seed));
 }
 
 int planned_epochs(const TrainingOptions& options, std::int64_t samples) {

@@ -97,6 +97,9 @@ struct TrainingHistory {
 ///          DataError without samples; NumericalError if the loss is not finite; IoError, FormatError; Cancelled
 TrainingHistory train(TrainingTask& task, const TrainingOptions& options);
 
+/// A hash of everything that decides which parameters `train` ends with: the task's fingerprint and the options.
+std::string training_fingerprint(const TrainingTask& task, const TrainingOptions& options);
+
 /// How many epochs `train` makes of `samples` samples.
 int planned_epochs(const TrainingOptions& options, std::int64_t samples);
 

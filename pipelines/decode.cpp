@@ -89,7 +89,9 @@ void say_plan(const DecodeOptions& options) {
 
 }  // namespace
 
-Results decode(const DecodeOptions& options) {
+Results decode(const DecodeOptions& asked) {
+  DecodeOptions options = asked;
+  options.models.checkpoint_folder = checkpoint_folder(options.prepare.output);
   check_models(options.models.models);
   for (const std::string& method : options.explain.methods) attribution_method(method);
   if (options.dry_run) {
@@ -150,6 +152,7 @@ Results decode(const DecodeOptions& options) {
   CommandFindings found{data, problem, models, maps, has_glm ? &glm : nullptr, provenance};
   found.picture_fwhm_mm = options.explain.map_fwhm_mm;
   finish_results(folder, found, watch, warnings, results);
+  remove_checkpoints(folder);
   return results;
 }
 

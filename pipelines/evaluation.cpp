@@ -106,7 +106,7 @@ ModelEvaluation evaluate_model(const LearningProblem& problem, const ModelPlan& 
     options.keep_models = true;
     options.parallel = !plan.is_network || static_cast<int>(problem.folds.size()) >= thread_count();
     options.label = plan.seeds > 1 ? fmt::format("{}, seed {} of {}", plan.name, s + 1, plan.seeds) : plan.name;
-    seeds.push_back(cross_validate(problem, plan.factory, options));
+    seeds.push_back(cross_validate(problem, plan.resumable_factory(), options));
   }
   ModelEvaluation result;
   ModelScores& scores = result.scores;

@@ -70,7 +70,7 @@ std::vector<std::string> save_final_models(const std::filesystem::path& folder, 
     progress.advance();
     if (plan.is_baseline) continue;
     const FinalModel fitted = with_context(fmt::format("final model '{}'", plan.name),
-                                           [&] { return fit_on_all(problem, plan.factory, options.seed); });
+                                           [&] { return fit_on_all(problem, plan.resumable_factory(), options.seed); });
     files.push_back(fmt::format("model-{}.safetensors", plan.name));
     write_final_model(folder / files.back(), fitted, data, problem, provenance);
   }

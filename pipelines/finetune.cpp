@@ -33,6 +33,7 @@ Plans network_plans(const TrainedModel& model, const FinetuneOptions& options, b
   for (ModelPlan* plan : {&plans.scratch, &plans.tuned}) {
     plan->is_network = true;
     plan->seeds = options.models.seeds;
+    plan->checkpoint_folder = options.models.checkpoint_folder;
   }
   return plans;
 }
@@ -121,7 +122,9 @@ Provenance provenance_of(const TrainedModel& model, const PreparedData& data, co
 
 }  // namespace
 
-Results finetune_model(const FinetuneOptions& options) {
+Results finetune_model(const FinetuneOptions& asked) {
+  FinetuneOptions options = asked;
+  options.models.checkpoint_folder = checkpoint_folder(options.prepare.output);
   const WarningCollector warnings;
   Stopwatch watch;
   const std::filesystem::path& folder = options.prepare.output;
@@ -162,7 +165,7 @@ Results finetune_model(const FinetuneOptions& options) {
   if (!problem.split.leaks) {
     watch.time("final model", [&] {
       const OneTorchThread guard;  // a small fit
-      const FinalModel fitted = fit_on_all(problem, plans.tuned.factory, options.models.seed);
+      const FinalModel fitted = fit_on_all(problem, plans.tuned.resumable_factory(), options.models.seed);
       results.files.push_back(fmt::format("model-{}.safetensors", plans.tuned.name));
       write_final_model(folder / results.files.back(), fitted, data, problem, provenance);
     });
@@ -171,6 +174,7 @@ Results finetune_model(const FinetuneOptions& options) {
   CommandFindings found{data, problem, models, no_maps, nullptr, provenance};
   found.title = "Fine-tuning on " + data.dataset.name;
   finish_results(folder, found, watch, warnings, results);
+  remove_checkpoints(folder);
   return results;
 }
 

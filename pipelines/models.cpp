@@ -11,6 +11,7 @@
 #include "noema/decoders/cnn3d.h"
 #include "noema/decoders/long_conv_classifier.h"
 #include "noema/decoders/mlp.h"
+#include "noema/decoders/network_classifier.h"
 #include "noema/learn/connectivity_classifier.h"
 #include "noema/learn/linear_classifier.h"
 #include "noema/learn/majority.h"
@@ -107,6 +108,10 @@ std::vector<std::string> wanted_models(const ModelOptions& options, SampleUnit u
 
 }  // namespace
 
+ClassifierFactory ModelPlan::resumable_factory() const {
+  return is_network ? with_checkpoints(factory, checkpoint_folder) : factory;
+}
+
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
   for (const Known& model : kModels) names.emplace_back(model.name);
@@ -136,6 +141,7 @@ std::vector<ModelPlan> plan_models(const ModelOptions& options, FeatureKind feat
     plan.is_network = known.is_network;
     plan.uses_nuisance = plan.name == "nuisance";
     plan.seeds = known.is_network ? options.seeds : 1;
+    plan.checkpoint_folder = options.checkpoint_folder;
     if (!known.is_baseline)
       plan.permutations = options.permutations.value_or(known.is_network ? 0 : kLinearPermutations);
     plans.push_back(std::move(plan));

@@ -1,6 +1,7 @@
 // pipelines/models: the models a run can be asked for, by name.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ struct ModelPlan {
   bool uses_nuisance = false;
   int seeds = 1;
   int permutations = 0;
+  /// Where networks keep the checkpoints of the cross-validation and the final fit (`with_checkpoints`); those of
+  /// permutations would be too many.
+  std::filesystem::path checkpoint_folder;
+
+  /// `factory`, with checkpoints.
+  ClassifierFactory resumable_factory() const;
 };
 
 /// The models to evaluate: those asked for, else ridge, logistic and long-conv (and fc-ridge where a run is a sample),

@@ -86,6 +86,8 @@ struct ModelOptions {
   std::optional<int> patience;
   /// Without it 200 for linear models and none for networks.
   std::optional<int> permutations;
+  /// Where networks keep the state of their training, so that an interrupted command goes on from there.
+  std::filesystem::path checkpoint_folder;
 };
 
 /// Which maps are made of the models.

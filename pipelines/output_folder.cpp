@@ -74,6 +74,14 @@ void open_output_folder(const fs::path& folder, const std::string& command, cons
   write_file(folder / ("noema-" + command + ".toml"), configuration);
 }
 
+fs::path checkpoint_folder(const fs::path& output) { return output / "checkpoints"; }
+
+void remove_checkpoints(const fs::path& output) {
+  std::error_code error;
+  fs::remove_all(checkpoint_folder(output), error);
+  if (error) throw IoError(checkpoint_folder(output), fmt::format("cannot be removed: {}", error.message()));
+}
+
 std::string bids_label(const std::string& label) {
   std::string words;
   for (const char sign : label) words += spelled(sign);

@@ -16,6 +16,13 @@ namespace noema {
 void open_output_folder(const std::filesystem::path& folder, const std::string& command,
                         const std::string& configuration);
 
+/// Where the networks of a command keep their checkpoints: `checkpoints/` in the output folder, there only while they
+/// are trained and after an interruption.
+std::filesystem::path checkpoint_folder(const std::filesystem::path& output);
+
+/// Removes them, once their models are written. @throws IoError
+void remove_checkpoints(const std::filesystem::path& output);
+
 /// "left hand" → "leftHand": a label as BIDS file names take it (letters and digits, later words capitalised).
 /// `_` and spaces part words; "-", "+", ">", "<" become Minus, Plus, Gt, Lt.
 std::string bids_label(const std::string& label);

@@ -29,7 +29,9 @@ void refuse_baselines(const std::vector<std::string>& models) {
 
 }  // namespace
 
-Results train_models(const TrainOptions& options) {
+Results train_models(const TrainOptions& asked) {
+  TrainOptions options = asked;
+  options.models.checkpoint_folder = checkpoint_folder(options.prepare.output);
   refuse_baselines(options.models.models);
   check_models(options.models.models);
   const std::filesystem::path& folder = options.prepare.output;
@@ -51,6 +53,7 @@ Results train_models(const TrainOptions& options) {
   for (const std::string& file : save_final_models(folder, options.models, data, problem, provenance)) {
     results.files.push_back(file);
   }
+  remove_checkpoints(folder);
   return results;
 }
 

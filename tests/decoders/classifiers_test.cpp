@@ -253,5 +253,41 @@ TEST(Networks, GoOnFromACheckpointOfTheSameSamplesOnly) {
   std::filesystem::remove(options.network.training.checkpoint);
 }
 
+TEST(Networks, KeepACheckpointOfEachFit) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "noema-decoders-checkpoints";
+  std::filesystem::remove_all(folder);
+  const auto files = [&] { return std::distance(std::filesystem::directory_iterator(folder), {}); };
+  const SampleSet set = made_up::samples({3, 3, 4}, made_up::mean_pattern);
+  const auto factory = [](std::uint64_t seed) {
+    LongConvClassifierOptions options = quick_long_conv(seed);
+    options.network.training.epochs = 3;
+    return std::make_unique<LongConvClassifier>(options);
+  };
+  const auto plain = factory(1);
+  plain->fit(set);
+  const ClassifierFactory kept = with_checkpoints(factory, folder);
+  kept(1)->fit(set);
+  EXPECT_EQ(files(), 1);
+  kept(2)->fit(set);
+  kept(1)->fit(subset(set, {0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(files(), 3) << "one for each seed and each set of samples";
+  // A fit whose checkpoint says that it is finished takes the parameters from there: planted ones show it.
+  const auto again = kept(1);
+  again->fit(set);
+  EXPECT_EQ(again->predict(set).decisions, plain->predict(set).decisions);
+  EXPECT_EQ(files(), 3);
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    SafeTensors content = read_safetensors(entry.path());
+    for (auto& [name, tensor] : content.tensors) {
+      if (name.starts_with("parameter")) std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte{0});
+    }
+    write_safetensors(entry.path(), content);
+  }
+  const auto planted = kept(1);
+  planted->fit(set);
+  EXPECT_TRUE((planted->predict(set).decisions.array() == 0).all());
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace noema

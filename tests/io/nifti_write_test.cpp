@@ -60,6 +60,43 @@ TEST(NiftiWrite, ReadsBackInEveryFloatTypeAndBothForms) {
   EXPECT_EQ(folder.entries(), 2U);
 }
 
+TEST(NiftiWrite, PairsByEitherName) {
+  const TemporaryFolder folder;
+  const Image image = oblique_image(3);
+  for (const char* name : {"a.hdr", "b.img"}) {
+    SCOPED_TRACE(name);
+    write_image(folder / name, image, {.comment = "{\"seed\": 7}"});
+    const std::string stem = std::string(name).substr(0, 2);
+    const std::string header = read_text(folder / (stem + "hdr"));
+    EXPECT_EQ(header.substr(344, 4), std::string_view("ni1\0", 4));
+    EXPECT_EQ(header.substr(108, 4), std::string(4, '\0')) << "the data begin at the first byte of the .img file";
+    EXPECT_EQ(read_text(folder / (stem + "img")).size(), 24U * 3 * 4);
+    for (const char* ending : {"hdr", "img"}) {
+      const Image back = read_image(folder / (stem + ending));
+      EXPECT_EQ(back.values, image.values);
+      EXPECT_TRUE(same_grid(back.header.grid, image.header.grid, 1e-4));
+      const NiftiReader reader(folder / (stem + ending));
+      EXPECT_FALSE(reader.facts().single_file);
+      EXPECT_EQ(reader.facts().comment, "{\"seed\": 7}");
+    }
+  }
+  EXPECT_EQ(folder.entries(), 4U);
+  Image flat;
+  flat.header.grid.shape = {40000, 1, 1};
+  flat.values.assign(40000, 1.5F);
+  write_image(folder / "long.hdr", flat);
+  EXPECT_EQ(NiftiReader(folder / "long.img").facts().version, 2);
+  EXPECT_EQ(read_image(folder / "long.img").values, flat.values);
+}
+
+TEST(NiftiWrite, APairThatFailsLeavesNeitherFile) {
+  const TemporaryFolder folder;
+  Image image = oblique_image(2);
+  image.values.back() = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THROW(write_image(folder / "a.hdr", image, {.type = NiftiType::int16}), DataError);
+  EXPECT_EQ(folder.entries(), 0U);
+}
+
 // What was turned on reading is turned back on writing, for all 48 orientations.
 TEST(NiftiWrite, RestoresEveryOrientation) {
   const TemporaryFolder folder;
@@ -249,7 +286,7 @@ TEST(NiftiWrite, LargerThanTheBuffersAndAlwaysTheSameBytes) {
 TEST(NiftiWrite, WrongUseIsRefusedAndLeavesNothing) {
   const TemporaryFolder folder;
   const Image image = oblique_image(2);
-  for (const char* name : {"a.img", "a.nii.bz2", "a", ".nii", ".nii.gz"}) {
+  for (const char* name : {"a.mgz", "a.nii.bz2", "a", ".nii", ".nii.gz", ".hdr", ".img"}) {
     EXPECT_THAT(error_of<UsageError>([&] { write_image(folder / name, image); }), HasSubstr(".nii.gz")) << name;
   }
   EXPECT_THROW(write_image(folder / "none/a.nii", image), IoError);
@@ -287,6 +324,7 @@ TEST(NiftiWrite, InteropWithNibabel) {
   Image image = oblique_image(3);
   image.header.disk_orientation.flipped = {true, false, false};
   write_image(folder / "ours.nii.gz", image, {.type = NiftiType::int16, .description = "ours", .comment = "a comment"});
+  write_image(folder / "pair_of_ours.hdr", image);
   write_text(folder / "check.py", R"(import sys, nibabel, numpy
 folder = sys.argv[1]
 image = nibabel.load(folder + "/ours.nii.gz")
@@ -297,6 +335,9 @@ assert image.header.get_zooms()[3] == 1.25 and image.header.get_xyzt_units() == 
 assert image.header["descrip"] == b"ours" and image.header.extensions[0].get_content() == b"a comment"
 values = nibabel.as_closest_canonical(image).get_fdata().ravel(order="F")
 assert numpy.allclose(values, 0.37 * numpy.arange(72) - 11, atol=2e-4), values
+pair = nibabel.load(folder + "/pair_of_ours.img")
+assert isinstance(pair, nibabel.Nifti1Pair) and pair.shape == (4, 3, 2, 3), pair
+assert numpy.allclose(nibabel.as_closest_canonical(pair).get_fdata().ravel(order="F"), values, atol=2e-4)
 theirs = nibabel.Nifti2Image(numpy.arange(24, dtype=">f8").reshape(2, 3, 4), numpy.diag([-2, 3, 4, 1]))
 nibabel.save(theirs, folder + "/theirs.nii")
 nibabel.save(nibabel.Nifti1Pair(numpy.arange(24, dtype=numpy.uint16).reshape(2, 3, 4), None), folder + "/pair.img")

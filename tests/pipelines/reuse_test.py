@@ -1,6 +1,7 @@
 """What was finished is taken again only when nothing that decides it changed; numbers do not depend on how it was run."""
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -111,6 +112,36 @@ def configuration_files(data, folder):
     assert not (folder / "none").exists()
 
 
+def training_goes_on(data, folder):
+    """Killed in the middle of cross-validating a network, it takes up what was trained, and ends with the same scores."""
+    words = ["decode", data]
+    options = ["--model", "long-conv", "--seeds", "2", "--no-glm", "--attribution", "gradient", "--delay", "4", "--threads", "1"]
+    whole, cut = folder / "whole", folder / "cut"
+    run(*words, whole, *options)
+    kept = cut / "checkpoints"
+    status, _ = damage.interrupt([*words, cut, *options], lambda _: kept.is_dir() and any(kept.glob("*.safetensors")),
+                                 number=signal.SIGKILL)
+    assert status != 0 and not (cut / "results.json").exists()
+    before = {path: path.read_bytes() for path in kept.glob("*.safetensors")}
+    assert 1 <= len(before) < 6, f"{len(before)} of the 5 trainings had ended"
+    run(*words, cut, *options)
+    assert not kept.exists(), "nothing of it stays"
+    assert without_times(scores(cut)) == without_times(scores(whole))
+    assert (cut / "model-long-conv.safetensors").stat().st_size == (whole / "model-long-conv.safetensors").stat().st_size
+
+
+def early_stopping(data, folder):
+    out = folder / "early"
+    run("decode", data, out, "--model", "long-conv", "--seeds", "1", "--no-glm", "--attribution", "gradient", "--delay", "4",
+        "--epochs", "60", "--early-stopping", "2")
+    losses = [entry["runs"] for entry in results(out)["training"] if entry["quantity"] == "validation loss"][0]
+    assert len(losses) == 2, "one for each fold"
+    for fold in losses:
+        best = fold.index(min(fold))
+        assert len(fold) == min(60, best + 1 + 2), f"two epochs after the best ({best + 1}): {fold}"
+    assert any(len(fold) < 60 for fold in losses)
+
+
 def quiet_and_dry(data, folder):
     dry = folder / "dry"
     before = files(data)
@@ -135,4 +166,6 @@ with Folder() as folder:
     participants_then_group(data, folder)
     configuration_files(data, folder)
     quiet_and_dry(data, folder)
+    training_goes_on(data, folder)
+    early_stopping(data, folder)
     reuse_follows_inputs_and_options(copy(data, folder / "changing"), folder / "reuse")
