@@ -148,7 +148,9 @@ OptionGroup preprocess_options() {
        choice("filter", {"cosine", "butterworth"}, "How the high-pass is done").by_default("cosine"),
        integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6),
        flag("no-detrend", "Keep linear trends"),
-       choice("standardize", {"zscore", "percent", "none"}, "How each series of a run is scaled")
+       choice("standardize", {"zscore", "zscore-population", "percent", "none"},
+              "How each series of a run is scaled. zscore: to a standard deviation (n - 1) of 1; zscore-population: "
+              "that of n")
            .by_default("zscore")}};
 }
 

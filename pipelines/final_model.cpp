@@ -18,6 +18,7 @@ namespace {
 std::string normalisation_of(Standardize standardize) {
   switch (standardize) {
     case Standardize::zscore:
+    case Standardize::zscore_population:
       return "z-score";
     case Standardize::percent:
       return "percent-change";

@@ -1,10 +1,12 @@
 #include "noema/preprocess/clean.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 #include <vector>
 
 #include "noema/core/cancel.h"
@@ -24,13 +26,13 @@ constexpr std::int64_t kFeaturesAtOnce = 32;
 constexpr double kSameDrift = 0.999;
 
 constexpr std::array<std::string_view, 3> kFilterNames{"none", "cosine", "butterworth"};
-constexpr std::array<std::string_view, 3> kStandardizeNames{"none", "zscore", "percent"};
+constexpr std::array<std::string_view, 4> kStandardizeNames{"none", "zscore", "zscore-population", "percent"};
 
 template <class Enum>
-Enum from_name(std::string_view name, const std::array<std::string_view, 3>& names, std::string_view what) {
+Enum from_name(std::string_view name, std::span<const std::string_view> names, std::string_view what) {
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
-    throw UsageError(fmt::format("{} '{}': expected {}, {} or {}", what, name, names[0], names[1], names[2]));
+    throw UsageError(fmt::format("{} '{}': expected {}", what, name, fmt::join(names, ", ")));
   }
   return static_cast<Enum>(found - names.begin());
 }
@@ -190,6 +192,7 @@ void Cleaner::run(Matrix& signals, std::int64_t begin, std::int64_t count) const
   filter_and_select(block);
   if (basis_.cols() > 0) remove_projection(block, basis_);
   if (options_.standardize == Standardize::zscore) zscore(block);
+  if (options_.standardize == Standardize::zscore_population) zscore(block, 0);
   if (options_.standardize == Standardize::percent) {
     if (removes_mean()) block.rowwise() += mean;
     percent_change(block);
@@ -219,11 +222,7 @@ void Cleaner::fill_censored(Matrix& signals, std::int64_t begin, std::int64_t co
   }
 }
 
-template <class Matrix>
-Matrix clean_columns(Matrix signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
-                     const CleanOptions& options) {
-  options.validate();
-  const std::int64_t volumes = signals.rows();
+void check_volumes(std::int64_t volumes, const MatrixD& confounds, std::span<const std::uint8_t> keep) {
   if (volumes == 0) throw DataError("a run without volumes cannot be cleaned");
   if (confounds.cols() > 0 && confounds.rows() != volumes) {
     throw ShapeError(fmt::format("confounds of {} volumes for a run of {}", confounds.rows(), volumes));
@@ -231,6 +230,14 @@ Matrix clean_columns(Matrix signals, const MatrixD& confounds, std::span<const s
   if (!keep.empty() && static_cast<std::int64_t>(keep.size()) != volumes) {
     throw ShapeError(fmt::format("a keep-mask of {} volumes for a run of {}", keep.size(), volumes));
   }
+}
+
+template <class Matrix>
+Matrix clean_columns(Matrix signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+                     const CleanOptions& options) {
+  options.validate();
+  const std::int64_t volumes = signals.rows();
+  check_volumes(volumes, confounds, keep);
   const Cleaner cleaner(volumes, confounds.cols() > 0 ? confounds : MatrixD(volumes, 0), keep, options);
   const std::int64_t blocks = (signals.cols() + kFeaturesAtOnce - 1) / kFeaturesAtOnce;
   parallel_for(blocks, 8, [&](std::int64_t from, std::int64_t to) {
@@ -240,6 +247,30 @@ Matrix clean_columns(Matrix signals, const MatrixD& confounds, std::span<const s
       cleaner.run(signals, begin, std::min<std::int64_t>(kFeaturesAtOnce, signals.cols() - begin));
     }
   });
+  return signals;
+}
+
+template <class Matrix>
+Matrix clean_runs(Matrix signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+                  std::span<const int> run_of, const CleanOptions& options) {
+  check_volumes(signals.rows(), confounds, keep);
+  if (static_cast<Eigen::Index>(run_of.size()) != signals.rows()) {
+    throw ShapeError(fmt::format("the runs of {} volumes for a series of {}", run_of.size(), signals.rows()));
+  }
+  std::set<int> seen;
+  for (std::size_t begin = 0, end = 0; begin < run_of.size(); begin = end) {
+    while (end < run_of.size() && run_of[end] == run_of[begin]) ++end;
+    if (!seen.insert(run_of[begin]).second) {
+      throw UsageError(
+          fmt::format("the volumes of run {} do not lie together (again at volume {})", run_of[begin], begin));
+    }
+    const auto rows = Eigen::seqN(static_cast<Eigen::Index>(begin), static_cast<Eigen::Index>(end - begin));
+    const MatrixD own = confounds.cols() > 0 ? MatrixD(confounds(rows, Eigen::all)) : MatrixD();
+    signals(rows, Eigen::all) = with_context(fmt::format("run {}", run_of[begin]), [&] {
+      return clean_columns(Matrix(signals(rows, Eigen::all)), own,
+                           keep.empty() ? keep : keep.subspan(begin, end - begin), options);
+    });
+  }
   return signals;
 }
 
@@ -253,6 +284,16 @@ MatrixD clean(MatrixD signals, const MatrixD& confounds, std::span<const std::ui
 MatrixF clean(MatrixF signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
               const CleanOptions& options) {
   return clean_columns(std::move(signals), confounds, keep, options);
+}
+
+MatrixD clean(MatrixD signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+              std::span<const int> run_of, const CleanOptions& options) {
+  return clean_runs(std::move(signals), confounds, keep, run_of, options);
+}
+
+MatrixF clean(MatrixF signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+              std::span<const int> run_of, const CleanOptions& options) {
+  return clean_runs(std::move(signals), confounds, keep, run_of, options);
 }
 
 TemporalFilter temporal_filter(std::string_view name) {

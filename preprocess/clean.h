@@ -19,11 +19,13 @@ enum class TemporalFilter {
 };
 enum class Standardize {
   none,
-  zscore,   ///< mean 0, standard deviation 1 (n − 1)
-  percent,  ///< percent of the mean over time
+  zscore,             ///< mean 0, standard deviation 1 of a sample (n − 1)
+  zscore_population,  ///< mean 0, standard deviation 1 (n)
+  percent,            ///< percent of the mean over time
 };
 
-/// From "none", "cosine", "butterworth"; from "none", "zscore", "percent". @throws UsageError for another name
+/// From "none", "cosine", "butterworth"; from "none", "zscore", "zscore-population", "percent".
+/// @throws UsageError for another name
 TemporalFilter temporal_filter(std::string_view name);
 Standardize standardize_by(std::string_view name);
 std::string to_string(TemporalFilter filter);
@@ -64,5 +66,12 @@ MatrixD clean(MatrixD signals, const MatrixD& confounds, std::span<const std::ui
               const CleanOptions& options);  // (T, F)
 MatrixF clean(MatrixF signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
               const CleanOptions& options);  // (T, F)
+
+/// Runs that follow one another in one matrix, each cleaned on its own with the same options: `run_of` (T) tells the
+/// run of each volume. @throws UsageError if the volumes of a run do not lie together; ShapeError; as above
+MatrixD clean(MatrixD signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+              std::span<const int> run_of, const CleanOptions& options);  // (T, F)
+MatrixF clean(MatrixF signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+              std::span<const int> run_of, const CleanOptions& options);  // (T, F)
 
 }  // namespace noema

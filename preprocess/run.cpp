@@ -115,6 +115,9 @@ class MaskedRun {
           run.bold.string(), run.mask.empty() ? "in use" : fmt::format("'{}'", run.mask.string()),
           describe(header.grid), describe(features.mask.grid)));
     }
+    if (features.mask.voxels.empty()) {
+      throw DataError(fmt::format("'{}': the mask keeps no voxel, so there is nothing to read", run.bold.string()));
+    }
     if (header.volumes <= drop_) {
       throw DataError(fmt::format("'{}': {} volumes, of which the first {} were to be dropped", run.bold.string(),
                                   header.volumes, drop_));
@@ -261,7 +264,9 @@ std::vector<std::string> describe_steps(const PreprocessOptions& options, const 
     notes.push_back(fmt::format("{} confounds were regressed out (strategy {}): {}.", confounds.names.size(),
                                 options.confounds, fmt::join(confounds.names, ", ")));
   }
-  if (clean.standardize == Standardize::zscore) notes.emplace_back("Each feature was z-scored over the kept volumes.");
+  if (clean.standardize == Standardize::zscore || clean.standardize == Standardize::zscore_population) {
+    notes.emplace_back("Each feature was z-scored over the kept volumes.");
+  }
   if (clean.standardize == Standardize::percent) notes.emplace_back("Values are percent of the mean over time.");
   return notes;
 }

@@ -16,7 +16,7 @@ Eigen::RowVectorXd column_means(const MatrixD& series) {
   return mean / static_cast<double>(series.rows());
 }
 
-void zscore(MatrixD& series) {
+void zscore(MatrixD& series, int lost) {
   if (series.rows() < 2) return;
   const Eigen::RowVectorXd mean = column_means(series);
   Eigen::RowVectorXd scale = Eigen::RowVectorXd::Zero(series.cols());
@@ -24,7 +24,7 @@ void zscore(MatrixD& series) {
     series.row(t) -= mean;
     scale += series.row(t).cwiseAbs2();
   }
-  scale = (scale / static_cast<double>(series.rows() - 1)).cwiseSqrt();
+  scale = (scale / static_cast<double>(series.rows() - lost)).cwiseSqrt();
   scale = scale.unaryExpr([](double sd) { return sd < kEpsilon ? 1.0 : sd; });
   for (Eigen::Index t = 0; t < series.rows(); ++t) series.row(t).array() /= scale.array();
 }

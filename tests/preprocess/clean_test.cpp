@@ -174,6 +174,41 @@ TEST(Clean, PercentChangeRefersToTheMeanBefore) {
   EXPECT_NEAR(cleaned(4, 0), 100 * 0.4 / 120.2, 1e-10);
 }
 
+TEST(Clean, PopulationZScoreDividesByN) {
+  CleanOptions options;
+  options.standardize = Standardize::zscore_population;
+  const MatrixD cleaned = clean(noise(80, 4), {}, {}, options);
+  for (Eigen::Index f = 0; f < 4; ++f) EXPECT_NEAR(cleaned.col(f).squaredNorm(), 80, 1e-10);
+  EXPECT_LT(largest(cleaned - std::sqrt(80.0 / 79) * clean(noise(80, 4), {}, {}, {})), 1e-12);
+}
+
+TEST(Clean, RunsAreCleanedEachOnItsOwnWithAllOptions) {
+  const MatrixD series = noise(135, 5), confounds = noise(135, 3, 8);
+  std::vector<int> run_of(135, 7);
+  std::fill(run_of.begin() + 60, run_of.begin() + 95, 2);
+  std::fill(run_of.begin() + 95, run_of.end(), 5);
+  std::vector<std::uint8_t> keep(135, 1);
+  keep[0] = keep[20] = keep[21] = keep[70] = keep[134] = 0;
+  for (CleanOptions options : {CleanOptions{}, cosine(), band_pass()}) {
+    options.standardize_confounds = false;
+    options.standardize = Standardize::percent;
+    const MatrixD found = clean(series, confounds, keep, run_of, options);
+    for (const auto& [begin, rows] : {std::pair{0, 60}, std::pair{60, 35}, std::pair{95, 40}}) {
+      const MatrixD each =
+          clean(MatrixD(series.middleRows(begin, rows)), confounds.middleRows(begin, rows),
+                std::span(keep).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows)), options);
+      EXPECT_EQ(MatrixD(found.middleRows(begin, rows)), each);
+    }
+    EXPECT_GT(largest(found - clean(series, confounds, keep, options)), 1e-3);  // as one run it is another thing
+  }
+  EXPECT_EQ(clean(MatrixF(series.cast<float>()), {}, {}, run_of, {}).bottomRows(40),
+            clean(MatrixF(series.bottomRows(40).cast<float>()), {}, {}, {}));
+  run_of.back() = 7;
+  EXPECT_THROW(clean(series, confounds, keep, run_of, {}), UsageError);
+  run_of.pop_back();
+  EXPECT_THROW(clean(series, confounds, keep, run_of, {}), ShapeError);
+}
+
 TEST(Clean, DoesNotDependOnThreadsOrOnOtherColumns) {
   const int threads = thread_count();
   const MatrixF series = noise(100, 700).cast<float>();
@@ -201,7 +236,14 @@ TEST(Clean, RefusesWhatCannotBe) {
   EXPECT_THROW(clean(noise(40, 2), {}, std::vector<std::uint8_t>(40, 0), {}), DataError);
   EXPECT_THROW(clean(noise(33, 2), {}, {}, band_pass()), DataError);
   EXPECT_NO_THROW(clean(noise(34, 2), {}, {}, band_pass()));
-  EXPECT_THROW(clean(noise(10, 2), noise(10, 9, 4), {}, {}), DataError);
+  try {
+    clean(noise(10, 2), noise(10, 9, 4), {}, {});
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("9 confounds explain 10 kept volumes completely"));
+  }
+  EXPECT_THROW(clean(noise(10, 2), noise(10, 30, 4), {}, {}), DataError);
+  EXPECT_NO_THROW(clean(noise(10, 2), noise(10, 7, 4), {}, {}));
   MatrixD gap = noise(40, 1, 4);
   gap(7, 0) = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THROW(clean(noise(40, 2), gap, {}, {}), DataError);
@@ -223,7 +265,7 @@ TEST(Clean, NamesOfOptions) {
     standardize_by("psc");
     FAIL();
   } catch (const UsageError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("none, zscore or percent"));
+    EXPECT_THAT(error.what(), HasSubstr("none, zscore, zscore-population, percent"));
   }
 }
 

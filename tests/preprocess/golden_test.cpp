@@ -11,6 +11,7 @@
 #include "noema/preprocess/clean.h"
 #include "noema/preprocess/cosine_drift.h"
 #include "noema/preprocess/extract.h"
+#include "noema/preprocess/high_variance.h"
 #include "noema/preprocess/mask.h"
 #include "noema/preprocess/resample.h"
 #include "noema/preprocess/smooth.h"
@@ -78,6 +79,19 @@ TEST_F(NilearnGolden, Scrubbing) {
     for (Eigen::Index i = 0; i < kept.size(); ++i) rows.row(i) = found.row(static_cast<Eigen::Index>(kept[i]));
     EXPECT_LT(relative_difference(rows, golden_matrix(key)), 1e-11) << key;
   }
+}
+
+TEST_F(NilearnGolden, HighVarianceConfounds) {
+  MatrixD series(30, 50);
+  for (Eigen::Index t = 0; t < 30; ++t) {
+    for (Eigen::Index q = 0; q < 50; ++q) {
+      const double time = static_cast<double>(t), at = static_cast<double>(q);
+      series(t, q) = std::sin(time * (0.1 + 2.8 * at / 49)) * (0.5 + 2.5 * at / 49) + std::cos(0.05 * time * at);
+    }
+  }
+  const MatrixD found = high_variance_confounds(series, {.confounds = 3, .percentile = 20});
+  ASSERT_EQ(found.cols(), 3);
+  EXPECT_LT(relative_difference(found * found.transpose(), golden_matrix("hvc/projector")), 1e-10);
 }
 
 TEST_F(NilearnGolden, Float32PathIsWithinItsPrecision) {

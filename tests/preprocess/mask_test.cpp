@@ -96,6 +96,41 @@ TEST(EpiMask, NothingFoundIsAnError) {
   EXPECT_THROW(compute_epi_mask(image, {.lower_cutoff = 0.9}), UsageError);
 }
 
+TEST(EpiMask, PaddingWithZerosCanBeLeftOut) {
+  // Most voxels are padding, so that the largest step between the shares is that from 0 to the tissue around the ball.
+  Image image = ball({17, 17, 17});
+  const Grid grid = image.header.grid;
+  for (std::int64_t v = 0; v < grid.voxel_count(); ++v) {
+    const auto at = grid.voxel_at(v);
+    if (at[0] < 2 || at[0] > 14) image.values[static_cast<std::size_t>(v)] = 0;
+  }
+  const EpiMaskOptions with{.lower_cutoff = 0.1, .upper_cutoff = 0.6, .opening = 0};
+  EpiMaskOptions without = with;
+  without.exclude_zeros = true;
+  without.upper_cutoff = 0.9;
+  EXPECT_GT(compute_epi_mask(image, with).size(), 3000);
+  EXPECT_LT(compute_epi_mask(image, without).size(), 1000);
+  std::fill(image.values.begin(), image.values.end(), 0.0F);
+  EXPECT_THROW(compute_epi_mask(image, without), DataError);
+}
+
+TEST(BackgroundMask, IsWhatDiffersFromTheBorder) {
+  Image image = ball({17, 17, 17});
+  std::int64_t bright = 0;
+  for (const float value : image.values) bright += value > 100;
+  EXPECT_EQ(compute_background_mask(image).size(), bright);
+  image.values[3] = 11;  // one odd voxel of the border does not move the median
+  EXPECT_EQ(compute_background_mask(image).size(), bright + 1);
+  EXPECT_EQ(compute_background_mask(image, {.connected = true}).size(), bright);
+  for (float& value : image.values) {
+    if (value < 100) value = std::nanf("");
+  }
+  EXPECT_EQ(compute_background_mask(image).size(), bright);
+  std::fill(image.values.begin(), image.values.end(), 4.0F);
+  EXPECT_THROW(compute_background_mask(image), DataError);
+  EXPECT_THROW(compute_background_mask(image, {.border_voxels = 0}), UsageError);
+}
+
 TEST(IntersectMasks, ShareAndComponent) {
   const Grid grid{{6, 1, 1}, Eigen::Matrix4d::Identity()};
   const std::vector<Mask> masks{{grid, {0, 1, 2, 5}}, {grid, {1, 2, 5}}, {grid, {2, 3}}};

@@ -206,6 +206,17 @@ TEST_F(PreprocessRun, UnusableVoxelsAreZerosAndMarked) {
   EXPECT_TRUE(found.series.values.allFinite());
 }
 
+TEST_F(PreprocessRun, AMaskThatKeepsNothingIsAnError) {
+  auto nothing = std::make_shared<FeatureSpace>(*features_);
+  nothing->mask.voxels.clear();
+  try {
+    preprocess(nothing, {});
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the mask keeps no voxel"));
+  }
+}
+
 TEST_F(PreprocessRun, TooManyUnusableVoxelsAreAnError) {
   for (std::int64_t v = 0; v < 11; ++v) {
     for (std::int64_t t = 0; t < kVolumes; ++t) at(t, v) = 0;
