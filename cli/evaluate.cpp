@@ -34,9 +34,7 @@ CommandSpec evaluate_command() {
       "Nothing is fitted.",
       "Labels that the model does not know are an error; --conditions picks labels, --labels renames them. A run that "
       "the model was trained on (by the fingerprint of its file) is an error too, unless --allow-leakage."};
-  spec.arguments = {input_path("model", "MODEL", "A model file (.safetensors)"),
-                    input_path("bids_dir", "BIDS_DIR", "The BIDS dataset"),
-                    output_path("out_dir", "OUT_DIR", "Where the results go; made if it is not there")};
+  spec.arguments = model_and_dataset_arguments();
   spec.groups = {
       dataset_options(),
       label_source_options(),

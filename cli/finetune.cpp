@@ -45,9 +45,7 @@ CommandSpec finetune_command() {
       "Networks begin with all parameters, the last layer only where the labels are the same. A ridge model needs the "
       "same labels and is held towards its old weights. A model that was trained on runs which are to be tested is "
       "refused, unless --allow-leakage."};
-  spec.arguments = {input_path("model", "MODEL", "A model file (.safetensors)"),
-                    input_path("bids_dir", "BIDS_DIR", "The BIDS dataset"),
-                    output_path("out_dir", "OUT_DIR", "Where the results go; made if it is not there")};
+  spec.arguments = model_and_dataset_arguments();
   spec.groups = {
       dataset_options(),
       label_options(),

@@ -43,9 +43,7 @@ CommandSpec interpret_command() {
       "that a map calls important are those that the model uses.",
       "With --target predicted the margin of the model's own answer is explained, window by window; then no events are "
       "needed. That the model was trained on these runs is noted: maps show what a model uses, not how well it does."};
-  spec.arguments = {input_path("model", "MODEL", "A model file (.safetensors)"),
-                    input_path("bids_dir", "BIDS_DIR", "The BIDS dataset"),
-                    output_path("out_dir", "OUT_DIR", "Where the results go; made if it is not there")};
+  spec.arguments = model_and_dataset_arguments();
   spec.groups = {
       dataset_options(),
       label_source_options(),

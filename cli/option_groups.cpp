@@ -96,6 +96,12 @@ void read_split_options(const CommandArguments& arguments, EvaluationOptions& op
 
 }  // namespace
 
+std::vector<OptionSpec> model_and_dataset_arguments() {
+  return {input_path("model", "MODEL", "A model file (.safetensors)"),
+          input_path("bids_dir", "BIDS_DIR", "The BIDS dataset"),
+          output_path("out_dir", "OUT_DIR", "Where the results go; made if it is not there")};
+}
+
 std::vector<OptionSpec> bids_app_arguments() {
   return {
       input_path("bids_dir", "BIDS_DIR", "The BIDS dataset"),

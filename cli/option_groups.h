@@ -12,6 +12,8 @@ namespace noema {
 
 /// BIDS_DIR, OUT_DIR and the analysis level.
 std::vector<OptionSpec> bids_app_arguments();
+/// MODEL, BIDS_DIR and OUT_DIR.
+std::vector<OptionSpec> model_and_dataset_arguments();
 /// @param at_once  with the number of subjects that are worked on at once.
 OptionGroup dataset_options(bool at_once = true);
 OptionGroup preprocess_options();

@@ -11,6 +11,22 @@
 #include "noema/pipelines/results_page.h"
 
 namespace noema {
+namespace {
+
+void say_problem(const LearningProblem& problem, const SplitRecord& split) {
+  std::size_t samples = 0;
+  for (const FoldData& fold : problem.folds) samples += fold.test.size();
+  log_info(fmt::format("{} labels ({}), {} blocks, {} samples ({}), {} folds, what is left out: {}",
+                       problem.labels.count(), fmt::join(problem.labels.names, ", "), problem.blocks.size(), samples,
+                       to_string(problem.unit), problem.folds.size(), split.unit));
+  const auto [low, high] = std::minmax_element(split.delay_s.begin(), split.delay_s.end());
+  if (problem.rule.delay == DelayKind::automatic && problem.unit != SampleUnit::runs) {
+    log_info(
+        fmt::format("delay from events to response, estimated in each training fold: {:.1f} to {:.1f} s", *low, *high));
+  }
+}
+
+}  // namespace
 
 Results start_results(const std::string& command, const PreparedData& data) {
   Results results;
@@ -28,17 +44,14 @@ Results start_results(const std::string& command, const PreparedData& data) {
   return results;
 }
 
-void say_problem(const LearningProblem& problem, const SplitRecord& split) {
-  std::size_t samples = 0;
-  for (const FoldData& fold : problem.folds) samples += fold.test.size();
-  log_info(fmt::format("{} labels ({}), {} blocks, {} samples ({}), {} folds, what is left out: {}",
-                       problem.labels.count(), fmt::join(problem.labels.names, ", "), problem.blocks.size(), samples,
-                       to_string(problem.unit), problem.folds.size(), split.unit));
-  const auto [low, high] = std::minmax_element(split.delay_s.begin(), split.delay_s.end());
-  if (problem.rule.delay == DelayKind::automatic && problem.unit != SampleUnit::runs) {
-    log_info(
-        fmt::format("delay from events to response, estimated in each training fold: {:.1f} to {:.1f} s", *low, *high));
-  }
+void record_problem(const std::filesystem::path& folder, const LearningProblem& problem, Results& results) {
+  results.labels = problem.labels.names;
+  results.chance = 1.0 / problem.labels.count();
+  results.split = describe_split(problem);
+  say_problem(problem, results.split);
+  if (problem.split.leaks) return;
+  write_split(folder / "split.tsv", problem.split, *problem.runs, problem.blocks, problem.labels);
+  results.files.emplace_back("split.tsv");
 }
 
 void say_score(const ModelScores& scores, double chance) {

@@ -19,8 +19,10 @@ namespace noema {
 /// Results with the dataset, its subjects and their series filled in.
 Results start_results(const std::string& command, const PreparedData& data);
 
-/// One line each, by the log.
-void say_problem(const LearningProblem& problem, const SplitRecord& split);
+/// Labels, chance and split of a cross-validated problem into the results and the log, and split.tsv for a split that
+/// does not leak.
+void record_problem(const std::filesystem::path& folder, const LearningProblem& problem, Results& results);
+/// One line, by the log.
 void say_score(const ModelScores& scores, double chance);
 
 /// predictions.tsv: what each model said of each tested sample.

@@ -111,14 +111,7 @@ Results decode(const DecodeOptions& asked) {
 
   const LearningProblem problem = watch.time(
       "labels and folds", [&] { return make_problem(data.runs, options.evaluation.rule, options.evaluation.problem); });
-  results.labels = problem.labels.names;
-  results.chance = 1.0 / problem.labels.count();
-  results.split = describe_split(problem);
-  say_problem(problem, results.split);
-  if (!problem.split.leaks) {
-    write_split(folder / "split.tsv", problem.split, *problem.runs, problem.blocks, problem.labels);
-    results.files.emplace_back("split.tsv");
-  }
+  record_problem(folder, problem, results);
   std::vector<ModelEvaluation> models =
       watch.time("cross-validation", [&] { return evaluate_models(options, data, problem, results.chance); });
   if (problem.split.leaks) watch.time("cross-validation", [&] { add_honest_scores(options, data, problem, models); });

@@ -1,6 +1,7 @@
 #include "noema/pipelines/feature_choice.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +9,7 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/io/atlas.h"
@@ -174,7 +176,24 @@ FeatureSpace make_features(Mask mask, const Run& run, const PrepareOptions& opti
   return features;
 }
 
+std::int64_t physical_memory_bytes() {
+  return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::int64_t>(sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
+
+void check_memory(std::int64_t volumes, std::int64_t features, std::int64_t memory_bytes) {
+  const double needed = static_cast<double>(volumes) * static_cast<double>(features) * sizeof(float);
+  const auto memory = static_cast<double>(memory_bytes);
+  constexpr double kCopies = 3;  // the series, the training samples of a fold, and what is fitted on them
+  if (kCopies * needed <= memory) return;
+  const std::string found = fmt::format("{} volumes of {} features take {:.1f} GB, several times over while models are "
+                                        "fitted; this machine has {:.1f} GB",
+                                        volumes, features, needed / 1e9, memory / 1e9);
+  constexpr const char* remedy = "take fewer features: --features parcels, --atlas, or a smaller --mask";
+  if (needed > memory) throw UsageError(fmt::format("{}; {}", found, remedy));
+  log_warning(fmt::format("{}; if it runs out, {}", found, remedy));
+}
 
 FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions& options) {
   FeatureChoice choice;
@@ -190,6 +209,11 @@ FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions
   }
   choice.features = std::make_shared<const FeatureSpace>(
       make_features(std::move(mask), readable.runs.front(), options, choice.notes));
+  if (options.level != AnalysisLevel::participant) {
+    std::int64_t volumes = 0;
+    for (const ImageHeader& header : readable.headers) volumes += header.volumes;
+    check_memory(volumes, choice.features->count(), physical_memory_bytes());
+  }
   return choice;
 }
 

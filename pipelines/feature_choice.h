@@ -1,6 +1,7 @@
 // pipelines/feature_choice: one mask and one set of features for all runs of a dataset.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,5 +28,9 @@ struct FeatureChoice {
 /// or
 ///         if no subject's files can be read; UsageError for an unknown kind.
 FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions& options);
+
+/// What is learned from all series at once must fit in memory. Warns when three copies of them do not.
+/// @throws UsageError when not even one does, with the sizes and what to do.
+void check_memory(std::int64_t volumes, std::int64_t features, std::int64_t memory_bytes);
 
 }  // namespace noema

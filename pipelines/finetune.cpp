@@ -141,14 +141,7 @@ Results finetune_model(const FinetuneOptions& asked) {
   const LearningProblem problem =
       watch.time("labels and folds", [&] { return make_tuning_problem(model, data, options); });
   const Plans plans = plan_start(model, options, problem.labels.names);
-  results.labels = problem.labels.names;
-  results.chance = 1.0 / problem.labels.count();
-  results.split = describe_split(problem);
-  say_problem(problem, results.split);
-  if (!problem.split.leaks) {
-    write_split(folder / "split.tsv", problem.split, *problem.runs, problem.blocks, problem.labels);
-    results.files.emplace_back("split.tsv");
-  }
+  record_problem(folder, problem, results);
   std::vector<ModelEvaluation> models;
   watch.time("cross-validation", [&] {
     for (const ModelPlan& plan : all_plans(plans, options, data.features->kind, problem.unit)) {

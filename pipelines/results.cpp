@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "noema/interpret/agreement.h"
 #include "noema/io/atomic_file.h"
@@ -13,80 +15,62 @@
 namespace noema {
 namespace {
 
+/// One value of each row.
+template <class Row, class Get>
+auto column(const std::vector<Row>& rows, Get get) {
+  std::vector<std::decay_t<std::invoke_result_t<Get, const Row&>>> values;
+  for (const Row& row : rows) values.push_back(std::invoke(get, row));
+  return values;
+}
+
 Table models_table(const std::vector<ModelScores>& models) {
-  std::vector<std::string> name, role, unit;
-  std::vector<double> samples, accuracy, low, high, sd, plain, f1, loss, p, n, seconds;
-  for (const ModelScores& model : models) {
-    name.push_back(model.name);
-    role.push_back(model.is_baseline ? "baseline" : "model");
-    unit.push_back(model.sample_unit);
-    samples.push_back(static_cast<double>(model.samples));
-    accuracy.push_back(model.balanced_accuracy);
-    low.push_back(model.interval.low);
-    high.push_back(model.interval.high);
-    sd.push_back(model.sd_over_seeds);
-    plain.push_back(model.accuracy);
-    f1.push_back(model.macro_f1);
-    loss.push_back(model.log_loss);
-    p.push_back(model.permutation ? model.permutation->p : std::nan(""));
-    n.push_back(model.permutation ? model.permutation->n : 0);
-    seconds.push_back(model.seconds);
-  }
+  using M = ModelScores;
   Table table;
-  table.add("model", name);
-  table.add("role", role);
-  table.add("sample_unit", unit);
-  table.add("samples", samples);
-  table.add("balanced_accuracy", accuracy);
-  table.add("low", low);
-  table.add("high", high);
-  table.add("sd_over_seeds", sd);
-  table.add("accuracy", plain);
-  table.add("macro_f1", f1);
-  table.add("log_loss", loss);
-  table.add("p_permutation", p);
-  table.add("permutations", n);
-  table.add("seconds", seconds, 4);
+  table.add("model", column(models, &M::name));
+  table.add("role", column(models, [](const M& m) -> std::string { return m.is_baseline ? "baseline" : "model"; }));
+  table.add("sample_unit", column(models, &M::sample_unit));
+  table.add("samples", column(models, [](const M& m) { return static_cast<double>(m.samples); }));
+  table.add("balanced_accuracy", column(models, &M::balanced_accuracy));
+  table.add("low", column(models, [](const M& m) { return m.interval.low; }));
+  table.add("high", column(models, [](const M& m) { return m.interval.high; }));
+  table.add("sd_over_seeds", column(models, &M::sd_over_seeds));
+  table.add("accuracy", column(models, &M::accuracy));
+  table.add("macro_f1", column(models, &M::macro_f1));
+  table.add("log_loss", column(models, &M::log_loss));
+  table.add("p_permutation",
+            column(models, [](const M& m) { return m.permutation ? m.permutation->p : std::nan(""); }));
+  table.add("permutations", column(models, [](const M& m) { return m.permutation ? double(m.permutation->n) : 0; }));
+  table.add("seconds", column(models, &M::seconds), 4);
   return table;
 }
 
 Table agreement_table(const std::vector<MapAgreement>& rows) {
-  std::vector<std::string> label, first, second, part;
-  std::vector<double> fwhm, pearson, spearman;
-  std::vector<std::vector<double>> dice(std::size(kTopFractions));
-  for (const MapAgreement& row : rows) {
-    label.push_back(row.label);
-    first.push_back(row.first);
-    second.push_back(row.second);
-    part.push_back(row.part);
-    fwhm.push_back(row.fwhm_mm);
-    pearson.push_back(row.pearson);
-    spearman.push_back(row.spearman);
-    for (std::size_t i = 0; i < dice.size(); ++i) dice[i].push_back(row.dice.at(i));
-  }
+  using M = MapAgreement;
   Table table;
-  table.add("label", label);
-  table.add("first", first);
-  table.add("second", second);
-  table.add("part", part);
-  table.add("fwhm_mm", fwhm);
-  table.add("pearson", pearson);
-  table.add("spearman", spearman);
-  for (std::size_t i = 0; i < dice.size(); ++i) table.add(fmt::format("dice_top_{:g}", kTopFractions[i]), dice[i]);
+  table.add("label", column(rows, &M::label));
+  table.add("first", column(rows, &M::first));
+  table.add("second", column(rows, &M::second));
+  table.add("part", column(rows, &M::part));
+  table.add("fwhm_mm", column(rows, &M::fwhm_mm));
+  table.add("pearson", column(rows, &M::pearson));
+  table.add("spearman", column(rows, &M::spearman));
+  for (std::size_t i = 0; i < std::size(kTopFractions); ++i) {
+    table.add(fmt::format("dice_top_{:g}", kTopFractions[i]),
+              column(rows, [i](const M& row) { return row.dice.at(i); }));
+  }
   return table;
 }
 
+/// One row for each point of each curve.
 Table faithfulness_table(const std::vector<FaithfulnessRow>& rows) {
   std::vector<std::string> model, method;
   std::vector<double> fraction, margin, random;
   for (const FaithfulnessRow& row : rows) {
-    for (std::size_t i = 0; i < row.fraction.size(); ++i) {
-      model.push_back(row.model);
-      method.push_back(row.method);
-      fraction.push_back(row.fraction[i]);
-      margin.push_back(row.margin[i]);
-      random.push_back(row.random[i]);
-    }
+    model.insert(model.end(), row.fraction.size(), row.model);
+    method.insert(method.end(), row.fraction.size(), row.method);
+    fraction.insert(fraction.end(), row.fraction.begin(), row.fraction.end());
+    margin.insert(margin.end(), row.margin.begin(), row.margin.end());
+    random.insert(random.end(), row.random.begin(), row.random.end());
   }
   Table table;
   table.add("model", model);
@@ -98,57 +82,34 @@ Table faithfulness_table(const std::vector<FaithfulnessRow>& rows) {
 }
 
 Table contrasts_table(const std::vector<ContrastRecord>& rows) {
-  std::vector<std::string> name, formula, voxel_max, voxel_min;
-  std::vector<double> df, t_max, z_max, t_min, z_min, voxels, above;
+  using C = ContrastRecord;
   const auto place = [](const PeakRecord& peak) {
     return fmt::format("{},{},{}", peak.voxel[0], peak.voxel[1], peak.voxel[2]);
   };
-  for (const ContrastRecord& row : rows) {
-    name.push_back(row.name);
-    formula.push_back(row.formula);
-    df.push_back(row.df);
-    t_max.push_back(row.max.t);
-    z_max.push_back(row.max.z);
-    voxel_max.push_back(place(row.max));
-    t_min.push_back(row.min.t);
-    z_min.push_back(row.min.z);
-    voxel_min.push_back(place(row.min));
-    voxels.push_back(static_cast<double>(row.voxels));
-    above.push_back(static_cast<double>(row.voxels_above));
-  }
   Table table;
-  table.add("contrast", name);
-  table.add("formula", formula);
-  table.add("df", df);
-  table.add("t_max", t_max);
-  table.add("z_max", z_max);
-  table.add("voxel_max", voxel_max);
-  table.add("t_min", t_min);
-  table.add("z_min", z_min);
-  table.add("voxel_min", voxel_min);
-  table.add("voxels", voxels);
-  table.add("voxels_z_above_3.1", above);
+  table.add("contrast", column(rows, &C::name));
+  table.add("formula", column(rows, &C::formula));
+  table.add("df", column(rows, &C::df));
+  table.add("t_max", column(rows, [](const C& row) { return row.max.t; }));
+  table.add("z_max", column(rows, [](const C& row) { return row.max.z; }));
+  table.add("voxel_max", column(rows, [&](const C& row) { return place(row.max); }));
+  table.add("t_min", column(rows, [](const C& row) { return row.min.t; }));
+  table.add("z_min", column(rows, [](const C& row) { return row.min.z; }));
+  table.add("voxel_min", column(rows, [&](const C& row) { return place(row.min); }));
+  table.add("voxels", column(rows, [](const C& row) { return static_cast<double>(row.voxels); }));
+  table.add("voxels_z_above_3.1", column(rows, [](const C& row) { return static_cast<double>(row.voxels_above); }));
   return table;
 }
 
 Table comparisons_table(const std::vector<ScoreDifference>& rows) {
-  std::vector<std::string> first, second;
-  std::vector<double> difference, low, high, p;
-  for (const ScoreDifference& row : rows) {
-    first.push_back(row.first);
-    second.push_back(row.second);
-    difference.push_back(row.difference);
-    low.push_back(row.interval.low);
-    high.push_back(row.interval.high);
-    p.push_back(row.p);
-  }
+  using D = ScoreDifference;
   Table table;
-  table.add("first", first);
-  table.add("second", second);
-  table.add("difference", difference);
-  table.add("low", low);
-  table.add("high", high);
-  table.add("p", p);
+  table.add("first", column(rows, &D::first));
+  table.add("second", column(rows, &D::second));
+  table.add("difference", column(rows, &D::difference));
+  table.add("low", column(rows, [](const D& row) { return row.interval.low; }));
+  table.add("high", column(rows, [](const D& row) { return row.interval.high; }));
+  table.add("p", column(rows, &D::p));
   return table;
 }
 
