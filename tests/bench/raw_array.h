@@ -1,0 +1,49 @@
+// tests/bench/raw_array: arrays that a script wrote (numpy's tofile), and how long work on them takes.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace noema {
+
+/// All numbers of a file of raw float32, float64 or int32 (`Number`), in its order; there must be `count`.
+template <class Number>
+std::vector<Number> read_raw(const std::string& path, std::size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<Number> values(count);
+  const auto bytes = static_cast<std::streamsize>(count * sizeof(Number));
+  file.read(reinterpret_cast<char*>(values.data()), bytes);
+  if (file.gcount() != bytes || file.peek() != std::ifstream::traits_type::eof()) {
+    throw std::runtime_error(fmt::format("{}: expected {} numbers of {} bytes", path, count, sizeof(Number)));
+  }
+  return values;
+}
+
+template <class Number>
+void write_raw(const std::string& path, const std::vector<Number>& values) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(values.data()),
+             static_cast<std::streamsize>(values.size() * sizeof(Number)));
+}
+
+/// Runs `work` so many times and prints one line of JSON: least, median and largest wall-clock seconds.
+inline void report_times(const std::string& name, int repetitions, const std::function<void()>& work) {
+  std::vector<double> seconds;
+  for (int r = 0; r < repetitions; ++r) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  fmt::print("{{\"name\": \"{}\", \"repetitions\": {}, \"min_s\": {:.6f}, \"median_s\": {:.6f}, \"max_s\": {:.6f}}}\n",
+             name, repetitions, seconds.front(), seconds[seconds.size() / 2], seconds.back());
+}
+
+}  // namespace noema
