@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 #include "noema/core/parallel.h"
+#include "noema/glm/noise_geometry.h"
 #include "noema/glm/tails.h"
 
 namespace noema {
@@ -15,46 +18,119 @@ namespace {
 constexpr double kSmallestVariance = 1e-50;
 constexpr std::int64_t kGrain = 1024;  // voxels
 constexpr double kEstimableTolerance = 1e-8;
+constexpr double kDependentTolerance = 1e-6;
 
-std::string weighted_columns(const GlmFit& fit, const Eigen::VectorXd& weights) {
+std::string named_columns(const GlmFit& fit, const Eigen::VectorXd& weights, double above) {
   std::string names;
   for (std::size_t c = 0; c < fit.names.size(); ++c) {
-    if (weights[static_cast<Eigen::Index>(c)] == 0) continue;
+    if (std::abs(weights[static_cast<Eigen::Index>(c)]) <= above) continue;
     names += fmt::format("{}'{}'", names.empty() ? "" : ", ", fit.names[c]);
   }
   return names;
 }
 
-void check(const GlmFit& fit, const Eigen::VectorXd& weights) {
-  if (weights.size() != std::ssize(fit.names)) {
-    throw ShapeError(fmt::format("the contrast has {} weights, the design {} columns: {}", weights.size(),
-                                 fit.names.size(), fmt::join(fit.names, ", ")));
+/// What of the weights every design's solution leaves open.
+Eigen::VectorXd untold(const GlmFit& fit, const Eigen::VectorXd& weights) {
+  return weights - fit.estimable.transpose() * weights;
+}
+
+/// One weight for each column, those that are missing 0.
+Eigen::MatrixXd completed(const GlmFit& fit, const Eigen::MatrixXd& rows) {
+  const auto columns = std::ssize(fit.names);
+  if (rows.cols() > columns || rows.cols() == 0 || rows.rows() == 0) {
+    throw ShapeError(fmt::format("the contrast has {} × {} weights, the design {} columns: {}", rows.rows(),
+                                 rows.cols(), columns, fmt::join(fit.names, ", ")));
   }
+  Eigen::MatrixXd complete = Eigen::MatrixXd::Zero(rows.rows(), columns);
+  complete.leftCols(rows.cols()) = rows;
+  if (rows.cols() < columns) {
+    log_warning(fmt::format("a contrast has {} weights for {} columns; those that are missing count as 0", rows.cols(),
+                            columns));
+  }
+  return complete;
+}
+
+void check(const GlmFit& fit, const Eigen::VectorXd& weights) {
   if (!weights.allFinite() || weights.isZero(0)) {
     throw UsageError("a contrast needs finite weights of which one at least is not 0");
   }
-  if (!is_estimable(fit, weights)) {
-    throw DataError(
-        fmt::format("the design cannot estimate the contrast of {}: columns depend on one another ({} columns, {} "
-                    "independent); leave some out or ask for a contrast of what differs",
-                    weighted_columns(fit, weights), fit.names.size(), fit.rank));
-  }
+  if (is_estimable(fit, weights)) return;
+  throw DataError(fmt::format(
+      "the design cannot estimate the contrast of {}: the columns {} depend on one another ({} columns, {} "
+      "independent); leave some out or ask for a contrast of what differs",
+      named_columns(fit, weights, 0), named_columns(fit, untold(fit, weights), kDependentTolerance * weights.norm()),
+      fit.names.size(), fit.rank));
+}
+
+Eigen::MatrixXd checked(const GlmFit& fit, const Eigen::MatrixXd& rows) {
+  Eigen::MatrixXd complete = completed(fit, rows);
+  for (Eigen::Index row = 0; row < complete.rows(); ++row) check(fit, complete.row(row));
+  return complete;
 }
 
 template <class Tail>
-Eigen::VectorXd tail_of_each(const ContrastMaps& maps, Tail tail) {
+Eigen::VectorXd p_of_each(const ContrastMaps& maps, Tail tail) {
   Eigen::VectorXd p(maps.stat.size());
   parallel_for(p.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t v = begin; v < end; ++v) p[v] = tail(maps.stat[v], maps.df);
+    for (std::int64_t v = begin; v < end; ++v) p[v] = tail(maps.stat[v]);
   });
   return p;
+}
+
+/// Covariances of the rows of several questions, from the factor of a voxel's whitened basis.
+class QuestionCovariances {
+ public:
+  QuestionCovariances(const NoiseGeometry& geometry, std::span<const Eigen::MatrixXd> questions) : geometry_(geometry) {
+    for (const Eigen::MatrixXd& question : questions) {
+      of_basis_.emplace_back((question * geometry.weights()).transpose());
+      size_ += question.rows() * (question.rows() + 1) / 2;
+    }
+  }
+
+  /// Lower triangles of all questions, one after the other, for a dispersion of 1.
+  Eigen::VectorXd unit(const Eigen::Ref<const Eigen::VectorXd>& rho, CholeskyFactor& scratch) const {
+    const CholeskyFactor& factor = geometry_.whitening().factor(rho, scratch);
+    Eigen::VectorXd triangles(size_);
+    Eigen::Index place = 0;
+    for (const Eigen::MatrixXd& rows : of_basis_) {
+      const Eigen::MatrixXd half = factor.matrixL().solve(rows);  // (r, q)
+      for (Eigen::Index i = 0; i < half.cols(); ++i) {
+        for (Eigen::Index j = 0; j <= i; ++j) triangles[place++] = half.col(i).dot(half.col(j));
+      }
+    }
+    return triangles;
+  }
+
+ private:
+  const NoiseGeometry& geometry_;
+  std::vector<Eigen::MatrixXd> of_basis_;  // (r, q) of each question
+  Eigen::Index size_ = 0;
+};
+
+/// Fills the covariances of voxels [begin, end); voxels that share their ρ share the work.
+void fill_covariances(const GlmFit& fit, const QuestionCovariances& covariances, std::int64_t begin, std::int64_t end,
+                      std::vector<JointEffects>& answers) {
+  const Whitening& whitening = fit.geometry->whitening();
+  std::vector<Eigen::VectorXd> known(whitening.shared_places());
+  CholeskyFactor scratch;
+  Eigen::VectorXd own;
+  for (std::int64_t v = begin; v < end; ++v) {
+    const auto rho = fit.autoregression.col(v);
+    const auto place = whitening.shared_place(rho);
+    Eigen::VectorXd& triangles = place ? known[*place] : own;
+    if (!place || triangles.size() == 0) triangles = covariances.unit(rho, scratch);
+    Eigen::Index from = 0;
+    for (JointEffects& answer : answers) {
+      answer.covariances.col(v) = fit.dispersion[v] * triangles.segment(from, answer.covariances.rows());
+      from += answer.covariances.rows();
+    }
+  }
 }
 
 }  // namespace
 
 bool is_estimable(const GlmFit& fit, const Eigen::VectorXd& weights) {
-  const Eigen::RowVectorXd told = weights.transpose() * fit.estimable;
-  return (told - weights.transpose()).norm() <= kEstimableTolerance * weights.norm();
+  return untold(fit, weights).norm() <= kEstimableTolerance * weights.norm();
 }
 
 void add_statistics(ContrastMaps& maps) {
@@ -69,26 +145,88 @@ void add_statistics(ContrastMaps& maps) {
   });
 }
 
-ContrastMaps t_contrast(const GlmFit& fit, const Eigen::VectorXd& weights) {
-  check(fit, weights);
-  ContrastMaps maps{.df = fit.df};
-  maps.effect = fit.coefficients.transpose() * weights;
-  std::vector<double> scale_of_group;
-  for (const NoiseGroup& group : fit.groups) scale_of_group.push_back(weights.dot(group.covariance * weights));
-  maps.variance.resize(fit.voxels());
-  for (Eigen::Index v = 0; v < fit.voxels(); ++v) {
-    const auto group = static_cast<std::size_t>(fit.group_of_voxel[static_cast<std::size_t>(v)]);
-    maps.variance[v] = scale_of_group[group] * fit.dispersion[v];
+std::vector<JointEffects> joint_effects(const GlmFit& fit, std::span<const Eigen::MatrixXd> questions) {
+  std::vector<JointEffects> answers;
+  for (const Eigen::MatrixXd& question : questions) {
+    const Eigen::Index rows = question.rows();
+    answers.push_back({question * fit.coefficients, MatrixD(rows * (rows + 1) / 2, fit.voxels()), fit.df});
   }
+  const QuestionCovariances covariances(*fit.geometry, questions);
+  parallel_for(fit.voxels(), kGrain,
+               [&](std::int64_t begin, std::int64_t end) { fill_covariances(fit, covariances, begin, end, answers); });
+  return answers;
+}
+
+ContrastMaps t_maps(const JointEffects& joint) {
+  if (joint.rows() != 1) {
+    throw ShapeError(fmt::format("a t contrast has one row; got {}: ask for F", joint.rows()));
+  }
+  ContrastMaps maps{.effect = joint.effects.row(0), .variance = joint.covariances.row(0), .df = joint.df};
   add_statistics(maps);
   return maps;
+}
+
+ContrastMaps f_maps(const JointEffects& joint) {
+  const Eigen::Index rows = joint.rows();
+  ContrastMaps maps{.df = joint.df, .df_numerator = static_cast<double>(rows)};
+  maps.stat = Eigen::VectorXd::Zero(joint.voxels());
+  maps.z = Eigen::VectorXd::Zero(joint.voxels());
+  parallel_for(joint.voxels(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    Eigen::MatrixXd covariance(rows, rows);
+    for (std::int64_t v = begin; v < end; ++v) {
+      if (joint.covariances.col(v).isZero(0)) continue;
+      Eigen::Index place = 0;
+      for (Eigen::Index i = 0; i < rows; ++i) {
+        for (Eigen::Index j = 0; j <= i; ++j) covariance(i, j) = joint.covariances(place++, v);
+      }
+      const Eigen::VectorXd half = covariance.llt().matrixL().solve(joint.effects.col(v));
+      maps.stat[v] = half.squaredNorm() / static_cast<double>(rows);
+      maps.z[v] = f_to_z(maps.stat[v], maps.df_numerator, maps.df);
+    }
+  });
+  return maps;
+}
+
+Eigen::MatrixXd independent_rows(const Eigen::MatrixXd& rows) {
+  std::vector<Eigen::Index> chosen;
+  for (Eigen::Index row = 0; row < rows.rows(); ++row) {
+    chosen.push_back(row);
+    const Eigen::MatrixXd candidate = rows(chosen, Eigen::all).rowwise().normalized();
+    if (Eigen::ColPivHouseholderQR<Eigen::MatrixXd>(candidate.transpose()).setThreshold(kEstimableTolerance).rank() <
+        std::ssize(chosen)) {
+      chosen.pop_back();
+    }
+  }
+  return rows(chosen, Eigen::all);
+}
+
+ContrastMaps t_contrast(const GlmFit& fit, const Eigen::VectorXd& weights) {
+  const Eigen::MatrixXd question = checked(fit, weights.transpose());
+  return t_maps(joint_effects(fit, {&question, 1})[0]);
 }
 
 ContrastMaps t_contrast(const GlmFit& fit, std::string_view formula) {
   return t_contrast(fit, parse_contrast(formula, fit.names));
 }
 
-Eigen::VectorXd one_sided_p(const ContrastMaps& maps) { return tail_of_each(maps, t_upper_tail); }
-Eigen::VectorXd two_sided_p(const ContrastMaps& maps) { return tail_of_each(maps, t_two_sided_p); }
+ContrastMaps f_contrast(const GlmFit& fit, const Eigen::MatrixXd& rows) {
+  const Eigen::MatrixXd question = independent_rows(checked(fit, rows));
+  return f_maps(joint_effects(fit, {&question, 1})[0]);
+}
+
+ContrastMaps f_contrast(const GlmFit& fit, std::string_view formula) {
+  return f_contrast(fit, parse_contrast_rows(formula, fit.names));
+}
+
+Eigen::VectorXd one_sided_p(const ContrastMaps& maps) {
+  return p_of_each(maps, [&](double stat) {
+    return maps.is_f() ? f_upper_tail(stat, maps.df_numerator, maps.df) : t_upper_tail(stat, maps.df);
+  });
+}
+
+Eigen::VectorXd two_sided_p(const ContrastMaps& maps) {
+  if (maps.is_f()) return one_sided_p(maps);
+  return p_of_each(maps, [&](double stat) { return t_two_sided_p(stat, maps.df); });
+}
 
 }  // namespace noema

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <optional>
@@ -164,10 +165,43 @@ class FormulaParser {
   std::size_t place_ = 0;
 };
 
+/// The formulas between ';' outside quotation marks, a last empty one left out; nothing where there is no ';'.
+std::vector<std::string_view> split_rows(std::string_view formula) {
+  std::vector<std::string_view> rows;
+  char quote = '\0';
+  std::size_t begin = 0;
+  for (std::size_t place = 0; place < formula.size(); ++place) {
+    const char c = formula[place];
+    if (quote != '\0') {
+      if (c == quote) quote = '\0';
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+    } else if (c == ';') {
+      rows.push_back(formula.substr(begin, place - begin));
+      begin = place + 1;
+    }
+  }
+  const std::string_view last = formula.substr(begin);
+  if (!rows.empty() && !std::all_of(last.begin(), last.end(), is_space)) rows.push_back(last);
+  return rows;
+}
+
 }  // namespace
 
 Eigen::VectorXd parse_contrast(std::string_view formula, const std::vector<std::string>& columns) {
   return FormulaParser(formula, columns).parse();
+}
+
+bool is_f_formula(std::string_view formula) { return !split_rows(formula).empty(); }
+
+Eigen::MatrixXd parse_contrast_rows(std::string_view formula, const std::vector<std::string>& columns) {
+  std::vector<std::string_view> formulas = split_rows(formula);
+  if (formulas.empty()) formulas.push_back(formula);
+  Eigen::MatrixXd rows(formulas.size(), columns.size());
+  for (std::size_t r = 0; r < formulas.size(); ++r) {
+    rows.row(static_cast<Eigen::Index>(r)) = parse_contrast(formulas[r], columns).transpose();
+  }
+  return rows;
 }
 
 }  // namespace noema

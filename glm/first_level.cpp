@@ -55,23 +55,40 @@ std::vector<std::string> all_columns(const std::vector<DesignMatrix>& designs) {
   return names;
 }
 
+/// A contrast as weights of the columns of any run.
+struct Question {
+  std::string name;
+  Eigen::MatrixXd rows;
+  bool is_f = false;
+};
+
+std::vector<Question> questions_of(const std::vector<ContrastRequest>& contrasts,
+                                   const std::vector<std::string>& columns) {
+  std::vector<Question> questions;
+  for (const ContrastRequest& contrast : contrasts) {
+    questions.push_back({contrast.name, independent_rows(parse_contrast_rows(contrast.formula, columns)),
+                         is_f_formula(contrast.formula)});
+  }
+  return questions;
+}
+
 /// Weights of the columns of any run as weights of one run's columns; the first column it lacks otherwise.
 struct RunQuestion {
-  Eigen::VectorXd weights;
+  Eigen::MatrixXd rows;
   std::optional<std::string> missing;
 };
 RunQuestion question_for(const std::vector<std::string>& run_columns, const std::vector<std::string>& columns,
-                         const Eigen::VectorXd& weights) {
-  RunQuestion question{Eigen::VectorXd::Zero(std::ssize(run_columns)), {}};
+                         const Eigen::MatrixXd& rows) {
+  RunQuestion question{Eigen::MatrixXd::Zero(rows.rows(), std::ssize(run_columns)), {}};
   for (std::size_t c = 0; c < columns.size(); ++c) {
-    const double weight = weights[static_cast<Eigen::Index>(c)];
-    if (weight == 0) continue;
+    const auto weights = rows.col(static_cast<Eigen::Index>(c));
+    if (weights.isZero(0)) continue;
     const auto place = std::find(run_columns.begin(), run_columns.end(), columns[c]);
     if (place == run_columns.end()) {
       question.missing = columns[c];
       return question;
     }
-    question.weights[place - run_columns.begin()] = weight;
+    question.rows.col(place - run_columns.begin()) = weights;
   }
   return question;
 }
@@ -121,27 +138,46 @@ GlmFit fit_run(const RunData& run, const DesignMatrix& design, const FirstLevelO
   return fit;
 }
 
-/// Answers of one run to each contrast, or nothing where it cannot say.
-std::vector<std::optional<ContrastMaps>> answers_of(const RunData& run, const GlmFit& fit,
-                                                    const std::vector<std::string>& columns,
-                                                    const std::vector<ContrastRequest>& contrasts) {
-  std::vector<std::optional<ContrastMaps>> answers;
-  for (const ContrastRequest& contrast : contrasts) {
-    const RunQuestion question = question_for(fit.names, columns, parse_contrast(contrast.formula, columns));
-    if (question.missing) {
-      log_warning(fmt::format("run '{}' has no '{}' and is left out of contrast '{}'", run.name, *question.missing,
-                              contrast.name));
-      answers.emplace_back();
-    } else if (!is_estimable(fit, question.weights)) {
-      log_warning(
-          fmt::format("run '{}' cannot estimate contrast '{}' (columns depend on one another, or have no "
-                      "event within the kept volumes) and is left out of it",
-                      run.name, contrast.name));
-      answers.emplace_back();
-    } else {
-      answers.push_back(t_contrast(fit, question.weights));
-    }
+bool can_estimate(const GlmFit& fit, const Eigen::MatrixXd& rows) {
+  for (Eigen::Index row = 0; row < rows.rows(); ++row) {
+    if (!is_estimable(fit, rows.row(row))) return false;
   }
+  return true;
+}
+
+/// What one run can say to a contrast; nothing, with a warning, where it cannot.
+std::optional<Eigen::MatrixXd> asked_of_run(const RunData& run, const GlmFit& fit, RunQuestion question,
+                                            const std::string& contrast) {
+  if (question.missing) {
+    log_warning(
+        fmt::format("run '{}' has no '{}' and is left out of contrast '{}'", run.name, *question.missing, contrast));
+    return std::nullopt;
+  }
+  if (!can_estimate(fit, question.rows)) {
+    log_warning(
+        fmt::format("run '{}' cannot estimate contrast '{}' (columns depend on one another, or have no "
+                    "event within the kept volumes) and is left out of it",
+                    run.name, contrast));
+    return std::nullopt;
+  }
+  return std::move(question.rows);
+}
+
+/// Answers of one run to each contrast, or nothing where it cannot say.
+std::vector<std::optional<JointEffects>> answers_of(const RunData& run, const GlmFit& fit,
+                                                    const std::vector<std::string>& columns,
+                                                    const std::vector<Question>& questions) {
+  std::vector<Eigen::MatrixXd> asked;
+  std::vector<std::size_t> places;
+  for (std::size_t c = 0; c < questions.size(); ++c) {
+    auto rows = asked_of_run(run, fit, question_for(fit.names, columns, questions[c].rows), questions[c].name);
+    if (!rows) continue;
+    asked.push_back(std::move(*rows));
+    places.push_back(c);
+  }
+  std::vector<std::optional<JointEffects>> answers(questions.size());
+  auto found = joint_effects(fit, asked);
+  for (std::size_t i = 0; i < places.size(); ++i) answers[places[i]] = std::move(found[i]);
   return answers;
 }
 
@@ -155,10 +191,8 @@ FirstLevelResult first_level(const std::vector<RunData>& runs, const std::vector
     result.designs.push_back(with_context("run '" + run.name + "'", [&] { return design_of(run, options); }));
   }
   const std::vector<std::string> columns = all_columns(result.designs);
-  for (const ContrastRequest& contrast : contrasts)
-    parse_contrast(contrast.formula, columns);  // refuse before the work
-
-  std::vector<std::vector<ContrastMaps>> of_contrast(contrasts.size());
+  const std::vector<Question> questions = questions_of(contrasts, columns);
+  std::vector<std::vector<JointEffects>> of_contrast(contrasts.size());
   for (const ContrastRequest& contrast : contrasts) result.contrasts.push_back({contrast, {}, {}});
   Eigen::VectorX<bool> empty = Eigen::VectorX<bool>::Constant(runs[0].series->values.cols(), false);
   Progress progress("fitting runs", std::ssize(runs));
@@ -166,7 +200,7 @@ FirstLevelResult first_level(const std::vector<RunData>& runs, const std::vector
     with_context("run '" + runs[r].name + "'", [&] {
       const GlmFit fit = fit_run(runs[r], result.designs[r], options);
       empty = empty.array() || (fit.dispersion.array() == 0);
-      auto answers = answers_of(runs[r], fit, columns, contrasts);
+      auto answers = answers_of(runs[r], fit, columns, questions);
       for (std::size_t c = 0; c < contrasts.size(); ++c) {
         if (!answers[c]) continue;
         of_contrast[c].push_back(std::move(*answers[c]));
@@ -181,7 +215,8 @@ FirstLevelResult first_level(const std::vector<RunData>& runs, const std::vector
       throw DataError(fmt::format("no run can answer contrast '{}' ({}); see the warnings for what each run lacks",
                                   contrasts[c].name, contrasts[c].formula));
     }
-    result.contrasts[c].maps = fixed_effects(of_contrast[c], options.run_weights);
+    const JointEffects joint = fixed_effects(of_contrast[c], options.run_weights);
+    result.contrasts[c].maps = questions[c].is_f ? f_maps(joint) : t_maps(joint);
     of_contrast[c].clear();
   }
   return result;

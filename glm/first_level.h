@@ -19,7 +19,7 @@ struct RunData {
   std::vector<std::string> confound_names;
 };
 
-/// A named question, such as {"faces", "face - (house + scene)/2"}.
+/// A named question, such as {"faces", "face - (house + scene)/2"}; with a ';' it is F: {"any", "face; house"}.
 struct ContrastRequest {
   std::string name;
   std::string formula;

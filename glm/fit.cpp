@@ -5,24 +5,22 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <functional>
-#include <map>
-#include <numeric>
 #include <utility>
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/core/parallel.h"
+#include "noema/glm/autoregression.h"
 #include "noema/glm/least_squares.h"
+#include "noema/glm/noise_geometry.h"
 
 namespace noema {
 namespace {
 
-constexpr std::size_t kBlock = 256;  // voxels whose series fit the second cache
-constexpr int kBins = 100;           // ρ is cut to 1/kBins
-// The quotient of two averages over different counts may leave the range in which AR(1) noise is stationary.
-constexpr double kLargestRho = 0.99;
+constexpr std::int64_t kBlock =
+    256;  // voxels whose series fit the second cache; fixed, so results do not depend on threads
+constexpr int kLargestOrder = 20;
 
 std::vector<std::int64_t> kept_volumes(Eigen::Index volumes, std::span<const std::uint8_t> keep) {
   std::vector<std::int64_t> kept;
@@ -32,203 +30,115 @@ std::vector<std::int64_t> kept_volumes(Eigen::Index volumes, std::span<const std
   return kept;
 }
 
-/// The series of some voxels at the kept volumes, in double precision.
-template <class Data>
-MatrixD gather(const Data& data, std::span<const std::int64_t> kept, std::span<const std::int64_t> voxels) {
-  MatrixD block(kept.size(), voxels.size());
-  for (std::size_t row = 0; row < kept.size(); ++row) {
-    const auto* from = data.data() + kept[row] * data.cols();
-    double* to = block.data() + row * voxels.size();
-    for (std::size_t v = 0; v < voxels.size(); ++v) to[v] = static_cast<double>(from[voxels[v]]);
-  }
-  return block;
-}
-
-/// Blocks of voxels of a fixed size, so that results do not depend on how threads share them.
-std::vector<std::span<const std::int64_t>> blocks_of(std::span<const std::int64_t> voxels) {
-  std::vector<std::span<const std::int64_t>> blocks;
-  for (std::size_t begin = 0; begin < voxels.size(); begin += kBlock) {
-    blocks.push_back(voxels.subspan(begin, std::min(kBlock, voxels.size() - begin)));
-  }
-  return blocks;
-}
-
-void for_each_block(std::span<const std::int64_t> voxels,
-                    const std::function<void(std::span<const std::int64_t>)>& work) {
-  const auto blocks = blocks_of(voxels);
-  parallel_tasks(std::ssize(blocks), [&](std::int64_t block) {
-    check_cancelled();
-    work(blocks[static_cast<std::size_t>(block)]);
-  });
-}
-
 template <class Data>
 class Fitter {
  public:
-  Fitter(const Data& data, const DesignMatrix& design, std::span<const std::uint8_t> keep)
-      : data_(data), kept_(kept_volumes(data.rows(), keep)), gaps_(gaps_between(kept_)) {
-    design_ = design.values(kept_, Eigen::all);
+  Fitter(const Data& data, const DesignMatrix& design, std::span<const std::uint8_t> keep, NoiseModel noise)
+      : data_(data), kept_(kept_volumes(data.rows(), keep)), order_(noise.order) {
     fit_.names = design.names;
-    voxels_.resize(static_cast<std::size_t>(data.cols()));
-    std::iota(voxels_.begin(), voxels_.end(), std::int64_t{0});
+    DesignBasis basis = make_basis(design.values(kept_, Eigen::all));
+    check_rank(basis.rank(), design.values.cols());
+    fit_.rank = basis.rank();
+    fit_.df = static_cast<double>(std::ssize(kept_) - fit_.rank);
+    fit_.estimable = std::move(basis.estimable);
+    fit_.coefficients.resize(design.values.cols(), data_.cols());
+    fit_.dispersion.resize(data_.cols());
+    fit_.autoregression.resize(order_, data_.cols());
+    basis_ = basis.columns;
+    geometry_ = std::make_shared<NoiseGeometry>(std::move(basis.weights), std::move(basis.columns), kept_, order_);
+    fit_.geometry = geometry_;
   }
 
-  GlmFit run(NoiseModel noise) {
-    const LeastSquares plain = make_least_squares(design_);
-    prepare(plain);
-    if (noise == NoiseModel::ols) {
-      for_each_block(voxels_, [&](std::span<const std::int64_t> block) { store(block, solve(block, plain, 0)); });
-      fit_.groups = {{0, plain.covariance}};
-    } else {
-      fit_autoregressive(plain);
+  GlmFit run() {
+    const std::int64_t voxels = data_.cols();
+    parallel_tasks((voxels + kBlock - 1) / kBlock, [&](std::int64_t block) {
+      check_cancelled();
+      fit_block(block * kBlock, std::min(kBlock, voxels - block * kBlock));
+    });
+    if (not_finite_ > 0) {
+      throw DataError(fmt::format("{} of {} voxels have values that are not finite; leave them out of the mask",
+                                  not_finite_.load(), voxels));
     }
-    clear_constant_voxels();
+    fit_.constant_voxels = constant_;
     return std::move(fit_);
   }
 
  private:
-  struct Solution {
-    MatrixD coefficients;  // (P, B)
-    MatrixD residuals;     // (n, B)
-  };
-
-  void prepare(const LeastSquares& plain) {
-    const auto volumes = static_cast<Eigen::Index>(kept_.size());
-    if (plain.rank >= volumes) {
+  void check_rank(Eigen::Index rank, Eigen::Index columns) const {
+    if (rank >= std::ssize(kept_)) {
       throw DataError(
           fmt::format("the design has {} independent columns for {} volumes, so nothing is left to estimate noise; use "
                       "fewer regressors, a lower high-pass cut-off or keep more volumes",
-                      plain.rank, volumes));
+                      rank, kept_.size()));
     }
-    if (plain.rank < design_.cols()) {
+    if (rank < columns) {
       log_warning(fmt::format(
           "the design has {} columns of which {} are independent; only contrasts that the others do not take the place "
           "of can be estimated",
-          design_.cols(), plain.rank));
-    }
-    fit_.rank = plain.rank;
-    fit_.df = static_cast<double>(volumes - plain.rank);
-    fit_.estimable = plain.inverse * plain.design;
-    fit_.coefficients.resize(design_.cols(), data_.cols());
-    fit_.dispersion.resize(data_.cols());
-    fit_.group_of_voxel.assign(voxels_.size(), 0);
-    find_unusable_voxels();
-  }
-
-  void find_unusable_voxels() {
-    constant_.assign(voxels_.size(), 0);
-    std::atomic<std::int64_t> not_finite{0};
-    for_each_block(voxels_, [&](std::span<const std::int64_t> block) {
-      const MatrixD series = gather(data_, kept_, block);
-      const Eigen::RowVectorXd first = series.row(0);
-      const Eigen::RowVectorXd changes = (series.rowwise() - first).cwiseAbs().colwise().sum();
-      for (std::size_t v = 0; v < block.size(); ++v) {
-        const double change = changes[static_cast<Eigen::Index>(v)];
-        if (!std::isfinite(change)) ++not_finite;
-        constant_[static_cast<std::size_t>(block[v])] = change == 0 ? 1 : 0;
-      }
-    });
-    if (not_finite > 0) {
-      throw DataError(fmt::format("{} of {} voxels have values that are not finite; leave them out of the mask",
-                                  not_finite.load(), voxels_.size()));
+          columns, rank));
     }
   }
 
-  Solution solve(std::span<const std::int64_t> block, const LeastSquares& model, double rho) const {
-    Solution solution;
-    solution.residuals = gather(data_, kept_, block);
-    if (rho != 0) whiten(solution.residuals, rho, gaps_);
-    solution.coefficients.noalias() = model.inverse * solution.residuals;
-    solution.residuals.noalias() -= model.design * solution.coefficients;
-    return solution;
+  /// The series of some voxels at the kept volumes, in double precision.
+  MatrixD gather(std::int64_t begin, std::int64_t count) const {
+    MatrixD block(kept_.size(), count);
+    for (std::size_t row = 0; row < kept_.size(); ++row) {
+      const auto* from = data_.data() + kept_[row] * data_.cols() + begin;
+      std::transform(from, from + count, block.data() + static_cast<std::int64_t>(row) * count,
+                     [](auto value) { return static_cast<double>(value); });
+    }
+    return block;
   }
 
-  void store(std::span<const std::int64_t> block, const Solution& solution) {
-    const Eigen::RowVectorXd dispersion = solution.residuals.colwise().squaredNorm() / fit_.df;
-    for (std::size_t v = 0; v < block.size(); ++v) {
-      fit_.coefficients.col(block[v]) = solution.coefficients.col(static_cast<Eigen::Index>(v));
-      fit_.dispersion[block[v]] = dispersion[static_cast<Eigen::Index>(v)];
+  void fit_block(std::int64_t begin, std::int64_t count) {
+    MatrixD rest = gather(begin, count);
+    const Eigen::RowVectorXd first = rest.row(0);
+    const Eigen::RowVectorXd changes = (rest.rowwise() - first).cwiseAbs().colwise().sum();
+    Eigen::MatrixXd solution = basis_.transpose() * rest;  // (r, B), of the basis
+    rest.noalias() -= basis_ * solution;
+    Eigen::RowVectorXd squares = rest.colwise().squaredNorm();
+    if (order_ > 0) squares = refine(rest, solution, begin);
+    fit_.coefficients.middleCols(begin, count).noalias() = geometry_->weights() * solution;
+    fit_.dispersion.segment(begin, count) = (squares / fit_.df).transpose();
+    for (std::int64_t v = 0; v < count; ++v) {
+      if (!std::isfinite(changes[v])) ++not_finite_;
+      if (changes[v] == 0) clear_voxel(begin + v);
     }
   }
 
-  void fit_autoregressive(const LeastSquares& plain) {
-    std::vector<int> bins(voxels_.size());
-    for_each_block(voxels_, [&](std::span<const std::int64_t> block) {
-      const Eigen::RowVectorXd rho = autocorrelation(solve(block, plain, 0).residuals);
-      for (std::size_t v = 0; v < block.size(); ++v) {
-        bins[static_cast<std::size_t>(block[v])] = static_cast<int>(rho[static_cast<Eigen::Index>(v)] * kBins);
-      }
-    });
-    std::map<int, std::vector<std::int64_t>> voxels_of_bin;
-    for (const std::int64_t voxel : voxels_) {
-      const auto v = static_cast<std::size_t>(voxel);
-      voxels_of_bin[constant_[v] != 0 ? 0 : bins[v]].push_back(voxel);
+  /// From the solution of ordinary least squares, whose residuals are `rest`, to that of whitened data: the residuals
+  /// are fitted once more, which spares rounding the voxel's large mean. Returns the squared norms of what is left.
+  Eigen::RowVectorXd refine(MatrixD& rest, Eigen::MatrixXd& solution, std::int64_t begin) {
+    const Whitening& whitening = geometry_->whitening();
+    MatrixD rho = yule_walker(rest, kept_, order_);
+    rho = rho.unaryExpr([](double r) { return std::isfinite(r) ? r : 0; });  // refused at the end
+    if (order_ == 1) rho = rho.unaryExpr([](double r) { return std::trunc(r * Whitening::kBins) / Whitening::kBins; });
+    Eigen::RowVectorXd squares = whitening.apply_twice(rest, rho);
+    const Eigen::MatrixXd target = basis_.transpose() * rest;
+    CholeskyFactor scratch;
+    for (Eigen::Index v = 0; v < rho.cols(); ++v) {
+      const Eigen::VectorXd step = whitening.factor(rho.col(v), scratch).solve(target.col(v));
+      solution.col(v) += step;
+      squares[v] = std::max(0.0, squares[v] - step.dot(target.col(v)));
     }
-    fit_groups({voxels_of_bin.begin(), voxels_of_bin.end()});
-  }
-
-  void fit_groups(const std::vector<std::pair<int, std::vector<std::int64_t>>>& groups) {
-    std::vector<LeastSquares> models(groups.size());
-    fit_.groups.resize(groups.size());
-    parallel_tasks(std::ssize(groups), [&](std::int64_t index) {
-      const auto g = static_cast<std::size_t>(index);
-      const double rho = static_cast<double>(groups[g].first) / kBins;
-      MatrixD whitened = design_;
-      whiten(whitened, rho, gaps_);
-      models[g] = make_least_squares(whitened);
-      fit_.groups[g] = {rho, models[g].covariance};
-      for (const std::int64_t voxel : groups[g].second) {
-        fit_.group_of_voxel[static_cast<std::size_t>(voxel)] = static_cast<std::int32_t>(index);
-      }
-    });
-    struct Piece {
-      std::size_t group;
-      std::span<const std::int64_t> voxels;
-    };
-    std::vector<Piece> pieces;
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      for (const auto& block : blocks_of(groups[g].second)) pieces.push_back({g, block});
-    }
-    parallel_tasks(std::ssize(pieces), [&](std::int64_t index) {
-      check_cancelled();
-      const auto& [group, block] = pieces[static_cast<std::size_t>(index)];
-      store(block, solve(block, models[group], fit_.groups[group].rho));
-    });
-  }
-
-  /// ρ of each column, from neighbours in time.
-  Eigen::RowVectorXd autocorrelation(MatrixD residuals) const {
-    const Eigen::RowVectorXd means = residuals.colwise().mean();
-    residuals.rowwise() -= means;
-    Eigen::RowVectorXd products = Eigen::RowVectorXd::Zero(residuals.cols());
-    std::int64_t pairs = 0;
-    for (Eigen::Index t = 1; t < residuals.rows(); ++t) {
-      if (gaps_[static_cast<std::size_t>(t)] != 1) continue;
-      products += residuals.row(t - 1).cwiseProduct(residuals.row(t));
-      ++pairs;
-    }
-    if (pairs == 0) return products;
-    const Eigen::RowVectorXd variances = residuals.colwise().squaredNorm() / static_cast<double>(residuals.rows());
-    products /= static_cast<double>(pairs);
-    return (variances.array() > 0).select(products.array() / variances.array(), 0).max(-kLargestRho).min(kLargestRho);
+    fit_.autoregression.middleCols(begin, rho.cols()) = rho;
+    return squares;
   }
 
   /// Rounding leaves a constant series with a meaningless quotient of effect and noise; 0 says what is known.
-  void clear_constant_voxels() {
-    for (std::size_t v = 0; v < constant_.size(); ++v) {
-      if (constant_[v] == 0) continue;
-      fit_.coefficients.col(static_cast<Eigen::Index>(v)).setZero();
-      fit_.dispersion[static_cast<Eigen::Index>(v)] = 0;
-      ++fit_.constant_voxels;
-    }
+  void clear_voxel(std::int64_t voxel) {
+    fit_.coefficients.col(voxel).setZero();
+    fit_.autoregression.col(voxel).setZero();
+    fit_.dispersion[voxel] = 0;
+    ++constant_;
   }
 
   const Data& data_;
   std::vector<std::int64_t> kept_;
-  std::vector<std::int64_t> gaps_;
-  Eigen::MatrixXd design_;  // (n, P)
-  std::vector<std::int64_t> voxels_;
-  std::vector<std::uint8_t> constant_;  // (V)
+  int order_;
+  Eigen::MatrixXd basis_;  // (n, r)
+  std::shared_ptr<const NoiseGeometry> geometry_;
+  std::atomic<std::int64_t> not_finite_{0}, constant_{0};
   GlmFit fit_;
 };
 
@@ -241,19 +151,24 @@ GlmFit fit_checked(const Data& data, const DesignMatrix& design, NoiseModel nois
         "be equal and none empty",
         data.rows(), data.cols(), design.values.rows(), design.values.cols(), design.names.size(), keep.size()));
   }
-  return Fitter(data, design, keep).run(noise);
+  if (noise.order < 0 || noise.order > kLargestOrder) {
+    throw UsageError(
+        fmt::format("noise of order {} was asked for; orders go from 0 to {}", noise.order, kLargestOrder));
+  }
+  return Fitter(data, design, keep, noise).run();
 }
 
 }  // namespace
 
 NoiseModel parse_noise_model(std::string_view name) {
-  for (const NoiseModel noise : {NoiseModel::ols, NoiseModel::ar1}) {
-    if (name == noise_model_name(noise)) return noise;
+  for (int order = 0; order <= kLargestOrder; ++order) {
+    if (name == noise_model_name({order})) return {order};
   }
-  throw UsageError(fmt::format("no noise model is called '{}'; there are 'ols' and 'ar1'", name));
+  throw UsageError(
+      fmt::format("no noise model is called '{}'; there are 'ols' and 'ar1' to 'ar{}'", name, kLargestOrder));
 }
 
-std::string_view noise_model_name(NoiseModel noise) { return noise == NoiseModel::ols ? "ols" : "ar1"; }
+std::string noise_model_name(NoiseModel noise) { return noise.order == 0 ? "ols" : fmt::format("ar{}", noise.order); }
 
 GlmFit fit_glm(const MatrixF& data, const DesignMatrix& design, NoiseModel noise, std::span<const std::uint8_t> keep) {
   return fit_checked(data, design, noise, keep);
@@ -261,6 +176,13 @@ GlmFit fit_glm(const MatrixF& data, const DesignMatrix& design, NoiseModel noise
 
 GlmFit fit_glm(const MatrixD& data, const DesignMatrix& design, NoiseModel noise, std::span<const std::uint8_t> keep) {
   return fit_checked(data, design, noise, keep);
+}
+
+Eigen::MatrixXd unit_covariance(const GlmFit& fit, Eigen::Index voxel) {
+  CholeskyFactor scratch;
+  const CholeskyFactor& factor = fit.geometry->whitening().factor(fit.autoregression.col(voxel), scratch);
+  const Eigen::MatrixXd& weights = fit.geometry->weights();
+  return weights * factor.solve(weights.transpose());
 }
 
 }  // namespace noema

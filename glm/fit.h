@@ -3,6 +3,7 @@
 
 #include <Eigen/Core>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,28 +13,29 @@
 
 namespace noema {
 
-enum class NoiseModel {
-  ols,  ///< white noise
-  ar1,  ///< noise in which each volume remembers the one before
-};
+/// How noise remembers: each volume is a weighted sum of the `order` volumes before, and something new. 0: white noise.
+struct NoiseModel {
+  int order = 0;
 
-/// "ols" or "ar1". @throws UsageError for another name.
+  static const NoiseModel ols;
+  static const NoiseModel ar1;
+  bool operator==(const NoiseModel&) const = default;
+};
+inline constexpr NoiseModel NoiseModel::ols{0};
+inline constexpr NoiseModel NoiseModel::ar1{1};
+
+/// "ols" or "ar" with an order from 1 to 20, such as "ar1". @throws UsageError for another name.
 NoiseModel parse_noise_model(std::string_view name);
-std::string_view noise_model_name(NoiseModel noise);
+std::string noise_model_name(NoiseModel noise);
 
-/// Voxels that share an autocorrelation, and the covariance (P, P) of their coefficients for a dispersion of 1.
-struct NoiseGroup {
-  double rho = 0;
-  Eigen::MatrixXd covariance;
-};
+class NoiseGeometry;
 
 /// What was fitted; neither the data nor residuals are kept.
 struct GlmFit {
   std::vector<std::string> names;
   MatrixD coefficients;        // (P, V)
   Eigen::VectorXd dispersion;  // (V), variance of the (whitened) noise; 0 where the series is constant
-  std::vector<NoiseGroup> groups;
-  std::vector<std::int32_t> group_of_voxel;  // (V)
+  MatrixD autoregression;      // (order, V), weights of the volumes before in the noise
   /// Projection (P, P) onto what the design can tell: a contrast c is estimable when c·estimable = c.
   Eigen::MatrixXd estimable;
   Eigen::Index rank = 0;
@@ -41,28 +43,34 @@ struct GlmFit {
   double df = 0;
   /// Voxels whose series does not vary: their coefficients are 0.
   std::int64_t constant_voxels = 0;
+  /// From which covariances of coefficients are made again when a contrast asks for them.
+  std::shared_ptr<const NoiseGeometry> geometry;
 
   Eigen::Index voxels() const { return coefficients.cols(); }
 };
 
 /// Fits every column of `data` (T, V).
 ///
-/// ar1: ρ = (Σ y_t y_{t+1}/(n−1)) / (Σ y_t²/n) of the residuals y of ordinary least squares, each voxel's mean taken
-/// away, cut toward zero to hundredths and at ±0.99; voxels of one ρ share the whitening x_t − ρ x_{t−1} of data and
-/// design (the first row stays as it is) and are fitted again. This is nilearn's definition, with these differences:
-/// the mean is each voxel's own (there: of all voxels; the same thing for designs that span a constant), and dispersion
-/// is Σr²/(n − rank) for designs of any rank (there: n − columns), and |ρ| stays below 1. `keep` (T) drops volumes
-/// marked 0 from the fit; autocorrelation then counts neighbours in time alone, and a volume that follows k−1 dropped
-/// ones is whitened by ρᵏ and scaled by √((1−ρ²)/(1−ρ²ᵏ)), as AR(1) noise with gaps asks for.
+/// With noise of order N ≥ 1 each voxel's residuals of ordinary least squares tell its ρ by the Yule–Walker equations
+/// (`yule_walker`), data and design are whitened, x_t − Σ ρ_i x_{t−i} (first rows keep partial sums), and fitted again.
+/// Order 1 cuts ρ toward zero to hundredths, so that voxels share their covariance: nilearn's definition. Higher orders
+/// keep each voxel's own ρ (there: centres of clusters found by chance). Other differences: the mean taken from
+/// residuals is each voxel's own (there: of all voxels; the same thing for designs that span a constant), dispersion is
+/// Σr²/(n − rank) for designs of any rank (there: n − columns), and partial autocorrelations stay within ±0.99. `keep`
+/// (T) drops volumes marked 0 from the fit; autocovariances then come from pairs that are so far apart in time, and
+/// gaps are whitened as `Whitening` says (order 1: exactly).
 ///
 /// Columns that depend on one another are allowed (pseudo-inverse, with a warning); a contrast of such columns may not
-/// be estimable. Results do not depend on the thread count. Memory beyond the result: a few hundred voxels' series a
-/// thread. Cost: O(T·P·V) flops, twice for ar1.
-/// @throws ShapeError if data, design and `keep` differ in length; DataError when no degree of freedom is left and for
-///   data that are not finite.
+/// be estimable. Results do not depend on the thread count. Reads the data once; memory beyond the result: a few
+/// hundred voxels' series a thread. Cost: O(T·P·V) flops, and O(P³·V) more for orders above 1.
+/// @throws ShapeError if data, design and `keep` differ in length; UsageError for an order out of range; DataError when
+///   no degree of freedom is left and for data that are not finite.
 GlmFit fit_glm(const MatrixF& data, const DesignMatrix& design, NoiseModel noise,
                std::span<const std::uint8_t> keep = {});
 GlmFit fit_glm(const MatrixD& data, const DesignMatrix& design, NoiseModel noise,
                std::span<const std::uint8_t> keep = {});
+
+/// Covariance (P, P) of a voxel's coefficients, for a dispersion of 1.
+Eigen::MatrixXd unit_covariance(const GlmFit& fit, Eigen::Index voxel);
 
 }  // namespace noema

@@ -17,9 +17,13 @@ enum class RunWeights {
 RunWeights parse_run_weights(std::string_view name);
 std::string_view run_weights_name(RunWeights weights);
 
-/// Combines the maps of several runs; degrees of freedom add up. Precision weights hold variances to be at least 1e-16.
-/// A voxel without variance in one of the runs (a constant series) has effect, variance, t and z of 0.
-/// @throws UsageError without maps, ShapeError for maps of different size.
+/// Combines one question's answers of several runs, for t and F alike; degrees of freedom add up. Of several rows,
+/// precision weights are the inverses of the rows' covariances, so F over runs is exact for both weightings. Precision
+/// weights of one row hold variances to be at least 1e-16. A voxel without variance in one of the runs (a constant
+/// series) has effects and covariances of 0.
+/// @throws UsageError without runs, ShapeError for runs of different voxels or rows.
+JointEffects fixed_effects(const std::vector<JointEffects>& runs, RunWeights weights = RunWeights::equal);
+/// The same for t contrasts given as maps. @throws UsageError for F, whose maps do not tell the effects.
 ContrastMaps fixed_effects(const std::vector<ContrastMaps>& runs, RunWeights weights = RunWeights::equal);
 
 }  // namespace noema

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 #include "noema/glm/tails.h"
 
 namespace noema {
@@ -68,19 +69,70 @@ TEST(ContrastFormula, Complaints) {
   EXPECT_THAT(complaint("A + )"), HasSubstr("found ')'"));
 }
 
+TEST(ContrastFormula, RowsOfF) {
+  EXPECT_FALSE(is_f_formula("A - B"));
+  EXPECT_FALSE(is_f_formula("'A;B'"));
+  EXPECT_TRUE(is_f_formula("A; B"));
+  EXPECT_TRUE(is_f_formula("A;"));
+  const Eigen::MatrixXd rows = parse_contrast_rows("A - B; 2*face", kColumns);
+  ASSERT_EQ(rows.rows(), 2);
+  EXPECT_EQ(rows.row(0).transpose(), weights({{0, 1}, {1, -1}}));
+  EXPECT_EQ(rows.row(1).transpose(), weights({{2, 2}}));
+  EXPECT_EQ(parse_contrast_rows("A; ", kColumns).rows(), 1);
+  EXPECT_THROW(parse_contrast_rows("A;; B", kColumns), UsageError);
+}
+
+/// Two orthogonal columns of norm 2 and their constant, and one voxel.
+GlmFit small_fit() {
+  DesignMatrix design{MatrixD(8, 3), {"a", "b", "constant"}};
+  design.values << 1, 1, 1, 1, -1, 1, -1, 1, 1, -1, -1, 1, 1, 1, 1, 1, -1, 1, -1, 1, 1, -1, -1, 1;
+  MatrixD data(8, 1);
+  data << 3, 1, 4, 1, 5, 9, 2, 6;
+  return fit_glm(data, design, NoiseModel::ols);
+}
+
+TEST(Contrast, TAndFOfASmallDesign) {
+  const GlmFit fit = small_fit();  // a: (3+1−4−1+5+9−2−6)/8, b: (3−1+4−1+5−9+2−6)/8
+  EXPECT_NEAR(fit.coefficients(0, 0), 5.0 / 8, 1e-14);
+  EXPECT_NEAR(fit.coefficients(1, 0), -3.0 / 8, 1e-14);
+  const double rest = 173 - 8 * (25.0 / 64 + 9.0 / 64) - 31.0 * 31 / 8;
+  EXPECT_NEAR(fit.dispersion[0], rest / 5, 1e-12);
+  const ContrastMaps t = t_contrast(fit, Eigen::Vector3d(1, 2, 0));
+  EXPECT_NEAR(t.effect[0], -1.0 / 8, 1e-14);
+  EXPECT_NEAR(t.variance[0], 5.0 / 8 * rest / 5, 1e-12);
+  EXPECT_NEAR(t.stat[0], t.effect[0] / std::sqrt(t.variance[0]), 1e-14);
+  EXPECT_NEAR(two_sided_p(t)[0], 2 * (1 - one_sided_p(t)[0]), 1e-14);  // t is below 0
+  const ContrastMaps f = f_contrast(fit, "a; b");
+  EXPECT_NEAR(f.stat[0], 8 * (25.0 / 64 + 9.0 / 64) / 2 / (rest / 5), 1e-12);
+  EXPECT_EQ(f.df_numerator, 2);
+  EXPECT_EQ(f.df, 5);
+  EXPECT_NEAR(one_sided_p(f)[0], std::pow(1 + 2 * f.stat[0] / 5, -2.5), 1e-12);
+  EXPECT_EQ(one_sided_p(f), two_sided_p(f));
+}
+
+TEST(Contrast, FOfOneRowIsTSquaredAndDependentRowsCountOnce) {
+  const GlmFit fit = small_fit();
+  const ContrastMaps t = t_contrast(fit, "a - b");
+  const ContrastMaps f = f_contrast(fit, "a - b;");
+  EXPECT_NEAR(f.stat[0], t.stat[0] * t.stat[0], 1e-12);
+  EXPECT_NEAR(one_sided_p(f)[0], two_sided_p(t)[0], 1e-12);
+  const ContrastMaps twice = f_contrast(fit, "a; 3*b; a - b; 2*a");
+  EXPECT_EQ(twice.df_numerator, 2);
+  EXPECT_NEAR(twice.stat[0], f_contrast(fit, "a; b").stat[0], 1e-12);
+}
+
 TEST(Contrast, WeightsMustFitTheDesign) {
-  GlmFit fit{.names = {"a", "b"}, .coefficients = MatrixD::Ones(2, 1), .dispersion = Eigen::VectorXd::Ones(1)};
-  fit.groups = {{0, Eigen::MatrixXd::Identity(2, 2)}};
-  fit.group_of_voxel = {0};
-  fit.estimable = Eigen::MatrixXd::Identity(2, 2);
-  fit.df = 10;
-  EXPECT_THROW(t_contrast(fit, Eigen::VectorXd::Ones(3)), ShapeError);
-  EXPECT_THROW(t_contrast(fit, Eigen::VectorXd::Zero(2)), UsageError);
-  const ContrastMaps maps = t_contrast(fit, Eigen::Vector2d(1, 2));
-  EXPECT_EQ(maps.effect[0], 3);
-  EXPECT_EQ(maps.variance[0], 5);
-  EXPECT_NEAR(maps.stat[0], 3 / std::sqrt(5.0), 1e-15);
-  EXPECT_NEAR(two_sided_p(maps)[0], 2 * one_sided_p(maps)[0], 1e-16);
+  const GlmFit fit = small_fit();
+  EXPECT_THROW(t_contrast(fit, Eigen::VectorXd::Ones(4)), ShapeError);
+  EXPECT_THROW(t_contrast(fit, Eigen::VectorXd::Zero(3)), UsageError);
+  EXPECT_THROW(f_contrast(fit, Eigen::MatrixXd::Identity(4, 4)), ShapeError);
+  EXPECT_THROW(f_contrast(fit, Eigen::MatrixXd(0, 3)), ShapeError);
+  EXPECT_THROW(t_maps(joint_effects(fit, std::vector<Eigen::MatrixXd>{Eigen::MatrixXd::Identity(2, 3)})[0]),
+               ShapeError);
+  WarningCollector warnings;
+  EXPECT_EQ(t_contrast(fit, Eigen::Vector2d(1, -1)).stat, t_contrast(fit, "a - b").stat);
+  ASSERT_EQ(warnings.entries().size(), 1U);
+  EXPECT_THAT(warnings.entries()[0].message, HasSubstr("2 weights for 3 columns"));
 }
 
 /// P(T > t) for odd df by its finite series (Abramowitz and Stegun 26.7.3), good where it is not tiny.
@@ -134,9 +186,48 @@ TEST(Tails, ZHasTheTailOfT) {
       EXPECT_EQ(t_to_z(-t, df), -z);
     }
   }
-  EXPECT_NEAR(t_to_z(1e5, 1000), 37.0471, 1e-4);
   EXPECT_EQ(t_to_z(-1e300, 5), -t_to_z(1e300, 5));
   EXPECT_TRUE(std::isnan(t_to_z(std::nan(""), 5)));
+}
+
+/// log P(Z > z) far out, by the continued fraction of Mills' ratio.
+double log_normal_tail(double z) {
+  double ratio = z;
+  for (int k = 200; k > 0; --k) ratio = z + k / ratio;
+  return -z * z / 2 - std::log(2 * M_PI) / 2 - std::log(ratio);
+}
+
+// Where probabilities underflow, both tails are closed forms of logarithms: F of two rows, (1 + 2f/df)^(−df/2).
+TEST(Tails, ZBeyondTheSmallestNumber) {
+  for (const double f : {2e3, 1e4, 1e8}) {
+    const double z = f_to_z(f, 2, 1000);
+    EXPECT_NEAR(log_normal_tail(z) / (-500 * std::log1p(2 * f / 1000)), 1, 1e-12) << f;
+    EXPECT_GT(z, 37);
+  }
+  EXPECT_NEAR(f_to_z(200, 2, 1e9), 19.7, 0.2);  // nearly χ² of 400 with two degrees: e⁻²⁰⁰
+  double before = 0;
+  for (double t = 5; t < 1e6; t *= 1.1) {  // goes on smoothly over the place where p ends
+    const double z = t_to_z(t, 300);
+    EXPECT_GT(z, before);
+    EXPECT_NEAR(log_normal_tail(f_to_z(t * t, 1, 300)), log_normal_tail(z) + std::log(2), 1e-9 * z * z) << t;
+    before = z;
+  }
+}
+
+TEST(Tails, FEqualsClosedForms) {
+  for (const double df : {3.0, 20.0, 500.0}) {
+    for (const double f : {0.01, 0.5, 1.0, 7.0, 60.0}) {
+      EXPECT_NEAR(f_upper_tail(f, 2, df) / std::pow(1 + 2 * f / df, -df / 2), 1, 1e-11) << f << ' ' << df;
+      EXPECT_NEAR(f_upper_tail(f, 1, df) / t_two_sided_p(std::sqrt(f), df), 1, 1e-11) << f << ' ' << df;
+      const double z = f_to_z(f, 2, df);
+      const double above = f_upper_tail(f, 2, df);
+      EXPECT_NEAR(normal_tail(z) / above, 1, 1e-10);
+      EXPECT_NEAR(normal_tail(-z) / -std::expm1(-df / 2 * std::log1p(2 * f / df)), 1, 1e-10);
+    }
+  }
+  EXPECT_EQ(f_upper_tail(0, 3, 20), 1);
+  EXPECT_LT(f_to_z(0, 3, 20), -37);
+  EXPECT_TRUE(std::isnan(f_to_z(std::nan(""), 2, 5)));
 }
 
 }  // namespace

@@ -88,6 +88,21 @@ TEST(FirstLevel, CombinesRunsByFixedEffects) {
   }
 }
 
+// F of a run is that of its fit, in percent or not; over two runs of one design it is F of the mean.
+TEST(FirstLevel, FContrasts) {
+  const Series one = make_series(13, {"a", "b"}), two = make_series(14, {"a", "b"});
+  const std::vector<ContrastRequest> request{{"any", "a; b"}};
+  const auto alone = first_level({make_run("one", one)}, request);
+  const ContrastMaps& maps = alone.contrasts[0].maps;
+  const ContrastMaps expected = f_contrast(fit_glm(one.values, alone.designs[0], NoiseModel::ar1), "a; b");
+  EXPECT_LE((maps.stat - expected.stat).norm(), 1e-10 * expected.stat.norm());
+  EXPECT_EQ(maps.df_numerator, 2);
+  EXPECT_GT(maps.z[3], 8);
+  const auto both = first_level({make_run("one", one), make_run("two", two)}, request).contrasts[0].maps;
+  EXPECT_GT(both.stat[3], 1.5 * maps.stat[3]);
+  EXPECT_EQ(both.df, 2 * maps.df);
+}
+
 TEST(FirstLevel, RunsWithoutAConditionAreLeftOut) {
   const Series one = make_series(6, {"a", "b"}), two = make_series(7, {"a"});
   WarningCollector warnings;

@@ -4,13 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/LU>
+#include <Eigen/QR>
 #include <cmath>
+#include <utility>
 
 #include "golden.h"
 #include "made_up.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/core/settings.h"
+#include "noema/glm/autoregression.h"
 #include "noema/glm/contrast.h"
 
 namespace noema {
@@ -27,7 +30,8 @@ void expect_reference(NoiseModel noise) {
   const GlmFit fit = fit_glm(golden_matrix("Y"), design, noise);
   const auto labels = golden().at(key + "labels").get<std::vector<std::string>>();
   for (std::size_t v = 0; v < labels.size(); ++v) {
-    EXPECT_EQ(fit.groups[static_cast<std::size_t>(fit.group_of_voxel[v])].rho, std::stod(labels[v]));
+    const double rho = noise.order == 0 ? 0 : fit.autoregression(0, static_cast<Eigen::Index>(v));
+    EXPECT_EQ(rho, std::stod(labels[v]));
   }
   const ContrastMaps maps = t_contrast(fit, "a - b");
   EXPECT_EQ(maps.df, golden().at(key + "dof").get<double>());
@@ -36,6 +40,11 @@ void expect_reference(NoiseModel noise) {
   EXPECT_LE(relative_difference(maps.stat, golden_vector(key + "t/stat")), 1e-11);
   EXPECT_LE(relative_difference(one_sided_p(maps), golden_vector(key + "t/p")), 1e-10);
   EXPECT_LE((maps.z - golden_vector(key + "t/z")).cwiseAbs().maxCoeff(), 1e-9);
+  const ContrastMaps f = f_contrast(fit, "a; b");
+  EXPECT_EQ(f.df_numerator, 2);
+  EXPECT_LE(relative_difference(f.stat, golden_vector(key + "F/stat")), 1e-11);
+  EXPECT_LE(relative_difference(one_sided_p(f), golden_vector(key + "F/p")), 1e-10);
+  EXPECT_LE((f.z - golden_vector(key + "F/z")).cwiseAbs().maxCoeff(), 1e-9);
 }
 
 TEST_F(FitGoldenTest, OlsEqualsReference) { expect_reference(NoiseModel::ols); }
@@ -63,10 +72,7 @@ TEST(Fit, RecoversRhoAndCalibratesT) {
                   {.drift = DriftModel::none});
   const MatrixD data = ar1_noise(500, 1500, 0.5, 2);
   const GlmFit fit = fit_glm(data, design, NoiseModel::ar1);
-  double mean_rho = 0;
-  for (const std::int32_t group : fit.group_of_voxel)
-    mean_rho += fit.groups[static_cast<std::size_t>(group)].rho / 1500;
-  EXPECT_NEAR(mean_rho, 0.5, 0.02);  // residuals remember a little less than the noise, and ρ is cut
+  EXPECT_NEAR(fit.autoregression.mean(), 0.5, 0.02);  // residuals remember a little less than the noise, and ρ is cut
   const auto spread = [](const GlmFit& of) {
     return std::sqrt(t_contrast(of, "a - b").stat.squaredNorm() / static_cast<double>(of.voxels()));
   };
@@ -89,17 +95,17 @@ TEST(Fit, DroppedVolumesFollowTheirCovariance) {
   EXPECT_EQ(fit.df, static_cast<double>(n - fit.rank));
   const Eigen::MatrixXd x = design.values(kept, Eigen::all);
   for (Eigen::Index v = 0; v < 3; ++v) {
-    const NoiseGroup& group = fit.groups[static_cast<std::size_t>(fit.group_of_voxel[static_cast<std::size_t>(v)])];
-    ASSERT_NE(group.rho, 0);
+    const double rho = fit.autoregression(0, v);
+    ASSERT_NE(rho, 0);
     Eigen::MatrixXd noise(n, n);  // innovations of variance 1, but the first volume's variance is 1 by the definition
     for (Eigen::Index i = 0; i < n; ++i) {
       for (Eigen::Index j = 0; j <= i; ++j) {
         const auto volumes_from = [&](Eigen::Index to, Eigen::Index from) {
           return static_cast<double>(kept[static_cast<std::size_t>(to)] - kept[static_cast<std::size_t>(from)]);
         };
-        const double own = (1 - std::pow(group.rho, 2 * volumes_from(j, 0))) / (1 - group.rho * group.rho) +
-                           std::pow(group.rho, 2 * volumes_from(j, 0));
-        noise(i, j) = noise(j, i) = own * std::pow(group.rho, volumes_from(i, j));
+        const double own =
+            (1 - std::pow(rho, 2 * volumes_from(j, 0))) / (1 - rho * rho) + std::pow(rho, 2 * volumes_from(j, 0));
+        noise(i, j) = noise(j, i) = own * std::pow(rho, volumes_from(i, j));
       }
     }
     const Eigen::MatrixXd inverse = noise.inverse();
@@ -107,10 +113,115 @@ TEST(Fit, DroppedVolumesFollowTheirCovariance) {
     const Eigen::VectorXd y = data(kept, v);
     const Eigen::VectorXd coefficients = covariance * x.transpose() * inverse * y;
     const Eigen::VectorXd residual = y - x * coefficients;
-    EXPECT_LE(relative_difference(group.covariance, covariance), 1e-9);
+    EXPECT_LE(relative_difference(unit_covariance(fit, v), covariance), 1e-9);
     EXPECT_LE(relative_difference(fit.coefficients.col(v), coefficients), 1e-9);
     EXPECT_NEAR(fit.dispersion[v], residual.dot(inverse * residual) / fit.df, 1e-9 * fit.dispersion[v]);
   }
+}
+
+/// Weights of noise that remembers two volumes, and its autocovariances by their recursion.
+struct SecondOrder {
+  double first = 0.5, second = -0.3;
+
+  double autocorrelation(int lag) const {
+    double before = 1, now = first / (1 - second);
+    if (lag == 0) return before;
+    for (int k = 1; k < lag; ++k) before = std::exchange(now, first * now + second * before);
+    return now;
+  }
+};
+
+MatrixD ar2_noise(Eigen::Index volumes, Eigen::Index voxels, const SecondOrder& weights, unsigned seed) {
+  MatrixD noise = ar1_noise(volumes + 50, voxels, 0, seed);
+  for (Eigen::Index t = 2; t < noise.rows(); ++t) {
+    noise.row(t) += weights.first * noise.row(t - 1) + weights.second * noise.row(t - 2);
+  }
+  return noise.bottomRows(volumes);
+}
+
+TEST(Autoregression, LevinsonSolvesYuleWalker) {
+  const std::vector<double> covariances{2, 0.9, -0.3, 0.1, 0.2};
+  Eigen::Matrix4d toeplitz;
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < 4; ++j) toeplitz(i, j) = covariances[static_cast<std::size_t>(std::abs(i - j))];
+  }
+  const Eigen::VectorXd expected = toeplitz.lu().solve(Eigen::Vector4d(0.9, -0.3, 0.1, 0.2));
+  EXPECT_LE((levinson(covariances) - expected).norm(), 1e-13);
+  const SecondOrder truth;
+  const Eigen::VectorXd found =
+      levinson(std::vector<double>{1, truth.autocorrelation(1), truth.autocorrelation(2), truth.autocorrelation(3)});
+  EXPECT_LE((found - Eigen::Vector3d(truth.first, truth.second, 0)).norm(), 1e-14);
+  EXPECT_EQ(levinson(std::vector<double>{0, 0, 0}), Eigen::Vector2d::Zero());
+  EXPECT_EQ(levinson(std::vector<double>{1, 1.2})[0], 0.99);
+}
+
+// Every number of a fit of higher order, written out with whitening matrices of each voxel.
+TEST(Fit, HigherOrdersAreLeastSquaresOfWhitenedData) {
+  const DesignMatrix design = block_design(70);
+  MatrixD data = ar2_noise(70, 3, {}, 21);
+  data.array() += 1e4;
+  std::vector<std::uint8_t> keep(70, 1);
+  for (const bool gap : {false, true}) {
+    if (gap) keep[30] = keep[31] = keep[45] = 0;
+    std::vector<Eigen::Index> kept;
+    for (Eigen::Index t = 0; t < 70; ++t) {
+      if (keep[static_cast<std::size_t>(t)] != 0) kept.push_back(t);
+    }
+    const auto n = std::ssize(kept);
+    const Eigen::MatrixXd x = design.values(kept, Eigen::all);
+    for (const int order : {2, 3}) {
+      const GlmFit fit = fit_glm(data, design, NoiseModel{order}, keep);
+      const ContrastMaps maps = t_contrast(fit, "a - 2*b");
+      for (Eigen::Index v = 0; v < 3; ++v) {
+        const Eigen::VectorXd y = data(kept, v);
+        Eigen::VectorXd rest = y - x * x.completeOrthogonalDecomposition().solve(y);
+        rest.array() -= rest.mean();
+        Eigen::VectorXd covariances = Eigen::VectorXd::Zero(order + 1);
+        for (int lag = 0; lag <= order; ++lag) {
+          double pairs = 0;
+          for (Eigen::Index i = 0; i < n; ++i) {
+            for (Eigen::Index j = 0; j < n; ++j) {
+              if (kept[static_cast<std::size_t>(j)] != kept[static_cast<std::size_t>(i)] + lag) continue;
+              covariances[lag] += rest[i] * rest[j];
+              ++pairs;
+            }
+          }
+          covariances[lag] /= pairs;
+        }
+        Eigen::MatrixXd toeplitz(order, order);
+        for (int i = 0; i < order; ++i) {
+          for (int j = 0; j < order; ++j) toeplitz(i, j) = covariances[std::abs(i - j)];
+        }
+        const Eigen::VectorXd rho = toeplitz.lu().solve(covariances.tail(order));
+        EXPECT_LE((fit.autoregression.col(v) - rho).norm(), 1e-9);
+        Eigen::MatrixXd whitening = Eigen::MatrixXd::Identity(n, n);
+        for (Eigen::Index t = 0; t < n; ++t) {
+          for (int lag = 1; lag <= order && lag <= t; ++lag) {
+            if (kept[static_cast<std::size_t>(t - lag)] != kept[static_cast<std::size_t>(t)] - lag) break;
+            whitening(t, t - lag) = -rho[lag - 1];
+          }
+        }
+        const Eigen::MatrixXd whitened = whitening * x;
+        const Eigen::VectorXd coefficients = whitened.completeOrthogonalDecomposition().solve(whitening * y);
+        const double dispersion = (whitening * y - whitened * coefficients).squaredNorm() / fit.df;
+        EXPECT_LE(relative_difference(fit.coefficients.col(v), coefficients), 1e-8);
+        EXPECT_NEAR(fit.dispersion[v], dispersion, 1e-8 * dispersion);
+        const Eigen::MatrixXd covariance = (whitened.transpose() * whitened).inverse();
+        EXPECT_LE(relative_difference(unit_covariance(fit, v), covariance), 1e-8);
+        const Eigen::VectorXd weights =
+            parse_contrast("a - 2*b", design.names);  // and the contrast is made of just these
+        EXPECT_NEAR(maps.variance[v], weights.dot(covariance * weights) * dispersion, 1e-8 * maps.variance[v]);
+        EXPECT_NEAR(maps.effect[v], weights.dot(coefficients), 1e-8 * std::abs(coefficients.maxCoeff()));
+      }
+    }
+  }
+}
+
+TEST(Fit, RecoversSecondOrderNoise) {
+  const MatrixD data = ar2_noise(400, 300, {}, 22);
+  const GlmFit fit = fit_glm(data, block_design(400), NoiseModel{2});
+  EXPECT_NEAR(fit.autoregression.row(0).mean(), 0.5, 0.05);
+  EXPECT_NEAR(fit.autoregression.row(1).mean(), -0.3, 0.05);
 }
 
 TEST(Fit, DroppedVolumesHaveNoInfluence) {
@@ -185,7 +296,8 @@ TEST(Fit, DependentColumnsCountOnce) {
     t_contrast(fit, "a - b");
     FAIL();
   } catch (const DataError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("'a', 'b'"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("the contrast of 'a', 'b'"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("the columns 'a', 'constant', 'copy' depend on one another"));
   }
 }
 
@@ -199,7 +311,9 @@ TEST(Fit, RefusesWhatCannotBe) {
   MatrixD broken = data;
   broken(3, 1) = std::nan("");
   EXPECT_THROW(fit_glm(broken, design, NoiseModel::ar1), DataError);
-  EXPECT_THROW(parse_noise_model("ar2"), UsageError);
+  EXPECT_THROW(fit_glm(data, design, NoiseModel{21}), UsageError);
+  EXPECT_EQ(parse_noise_model("ar2"), NoiseModel{2});
+  for (const char* name : {"ar", "ar0", "ar21", "white"}) EXPECT_THROW(parse_noise_model(name), UsageError) << name;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <Eigen/LU>
 #include <cmath>
 
 #include "noema/core/error.h"
@@ -61,8 +62,32 @@ TEST(FixedEffects, OneRunStaysAsItIs) {
   }
 }
 
+// Two rows over runs of different covariance, with matrices of one voxel written out.
+TEST(FixedEffects, SeveralRowsAreCombinedExactly) {
+  Eigen::Matrix2d first, second;
+  first << 2, 0.5, 0.5, 1;
+  second << 1, -0.2, -0.2, 3;
+  const Eigen::Vector2d one(1, 2), two(3, -1);
+  const auto joint = [](const Eigen::Vector2d& effects, const Eigen::Matrix2d& covariance, double df) {
+    return JointEffects{MatrixD(effects),
+                        MatrixD(Eigen::Vector3d(covariance(0, 0), covariance(1, 0), covariance(1, 1))), df};
+  };
+  const std::vector<JointEffects> runs{joint(one, first, 30), joint(two, second, 20)};
+  const auto f_of = [](const Eigen::Vector2d& effects, const Eigen::Matrix2d& covariance) {
+    return effects.dot(covariance.inverse() * effects) / 2;
+  };
+  const ContrastMaps equal = f_maps(fixed_effects(runs));
+  EXPECT_EQ(equal.df, 50);
+  EXPECT_NEAR(equal.stat[0], f_of((one + two) / 2, (first + second) / 4), 1e-13);
+  EXPECT_NEAR(equal.z[0], f_to_z(equal.stat[0], 2, 50), 1e-14);
+  const Eigen::Matrix2d covariance = (first.inverse() + second.inverse()).inverse();
+  const Eigen::Vector2d effects = covariance * (first.inverse() * one + second.inverse() * two);
+  EXPECT_NEAR(f_maps(fixed_effects(runs, RunWeights::precision)).stat[0], f_of(effects, covariance), 1e-13);
+  EXPECT_THROW(fixed_effects({f_maps(runs[0])}), UsageError);
+}
+
 TEST(FixedEffects, RefusesWhatCannotBe) {
-  EXPECT_THROW(fixed_effects({}), UsageError);
+  EXPECT_THROW(fixed_effects(std::vector<ContrastMaps>{}), UsageError);
   EXPECT_THROW(fixed_effects({three_runs()[0], maps_of(Eigen::Vector2d(1, 2), Eigen::Vector2d(1, 1), 5)}), ShapeError);
   EXPECT_EQ(parse_run_weights("precision"), RunWeights::precision);
   EXPECT_THROW(parse_run_weights("mean"), UsageError);
