@@ -1,4 +1,4 @@
-// preprocess/extract: from volumes to the values of features.
+// preprocess/extract: from volumes to the values of features. Regions are in regions.h.
 #pragma once
 
 #include <cstdint>
@@ -13,32 +13,28 @@ namespace noema {
 /// @throws ShapeError unless `volume` has a value for each voxel of the mask's grid and `values` for each of the mask
 void extract_voxels(std::span<const float> volume, const Mask& mask, std::span<float> values);
 
-/// The mean over the voxels of each parcel, summed in double: `parcel_of_voxel[v]` is the parcel of voxel v, or −1.
-///
-/// Voxels with `usable[v]` = 0 (empty: all are usable) and NaN are left out; a parcel without any voxel left gets NaN.
-/// @throws ShapeError for sizes that differ
-std::vector<double> parcel_means(std::span<const float> voxels, std::span<const std::int32_t> parcel_of_voxel,
-                                 std::int64_t parcels, std::span<const std::uint8_t> usable = {});
-std::vector<double> parcel_means(std::span<const double> voxels, std::span<const std::int32_t> parcel_of_voxel,
-                                 std::int64_t parcels, std::span<const std::uint8_t> usable = {});
-
-/// How strongly each spatial map is expressed in a volume: argmin ‖maps·s − volume‖.
+/// How strongly each spatial map is expressed in a volume: argmin ‖maps·s − volume‖. The way back is maps·s.
 ///
 /// By the normal equations (Cholesky, once); where the maps are nearly dependent (reciprocal condition of MᵀM below
 /// 1e-10), the solution of smallest norm by a singular value decomposition, singular values below ε·largest left out.
+/// All sums are in double; a volume with a value that is not finite gets weights that are not.
 class MapProjection {
  public:
   /// @throws ShapeError without maps; DataError for weights that are not finite
-  explicit MapProjection(MatrixD maps);  // (V, F)
+  explicit MapProjection(const MatrixD& maps);  // (V, F)
 
-  bool full_rank() const { return solution_.size() > 0; }
+  bool full_rank() const { return cholesky_.size() > 0; }
   /// @throws ShapeError unless there is a value for each voxel
   Eigen::VectorXd apply(std::span<const double> voxels) const;  // (V) → (F)
+  /// Many volumes, in parallel. @throws ShapeError as above; Cancelled
+  MatrixD apply(const Eigen::Ref<const MatrixF>& volumes) const;  // (T, V) → (T, F)
 
  private:
-  MatrixD maps_;              // (V, F)
-  Eigen::MatrixXd solution_;  // (F, F) lower Cholesky factor; empty when rank deficient
-  Eigen::MatrixXd inverse_;   // (F, V) pseudo-inverse; empty when of full rank
+  void solve(Eigen::Ref<Eigen::VectorXd> weights) const;
+
+  std::int64_t maps_ = 0;     // F
+  MatrixD columns_;           // (V, F and zeros): the maps; when rank deficient their pseudo-inverse, transposed
+  Eigen::MatrixXd cholesky_;  // (F, F) lower; empty when rank deficient
 };
 
 }  // namespace noema

@@ -16,6 +16,7 @@
 #include "noema/preprocess/confounds.h"
 #include "noema/preprocess/extract.h"
 #include "noema/preprocess/nuisance.h"
+#include "noema/preprocess/regions.h"
 #include "noema/preprocess/smooth.h"
 
 namespace noema {
@@ -70,12 +71,16 @@ class Extractor {
  public:
   Extractor(const FeatureSpace& features, std::vector<std::uint8_t> usable)
       : features_(features), usable_(std::move(usable)), voxels_(usable_.size()) {
+    if (features.kind == FeatureKind::parcels) {
+      regions_.emplace(features.parcel_of_voxel, features.count(), usable_);
+      region_values_.resize(static_cast<std::size_t>(features.count()));
+    }
     if (features.kind != FeatureKind::maps) return;
     MatrixD maps = features.map_weights.cast<double>();
     for (std::size_t v = 0; v < usable_.size(); ++v) {
       if (!usable_[v]) maps.row(static_cast<Eigen::Index>(v)).setZero();
     }
-    projection_.emplace(std::move(maps));
+    projection_.emplace(maps);
   }
 
   void take(std::span<const float> voxels, std::span<float> values) {
@@ -83,11 +88,10 @@ class Extractor {
       case FeatureKind::voxels:
         std::copy(voxels.begin(), voxels.end(), values.begin());
         break;
-      case FeatureKind::parcels: {
-        const std::vector<double> means = parcel_means(voxels, features_.parcel_of_voxel, features_.count(), usable_);
-        std::copy(means.begin(), means.end(), values.begin());
+      case FeatureKind::parcels:
+        regions_->apply(voxels, RegionStatistic::mean, region_values_);
+        std::copy(region_values_.begin(), region_values_.end(), values.begin());
         break;
-      }
       case FeatureKind::maps:
         for (std::size_t v = 0; v < voxels.size(); ++v) voxels_[v] = usable_[v] ? static_cast<double>(voxels[v]) : 0;
         const Eigen::VectorXd weights = projection_->apply(voxels_);
@@ -99,7 +103,8 @@ class Extractor {
  private:
   const FeatureSpace& features_;
   std::vector<std::uint8_t> usable_;
-  std::vector<double> voxels_;
+  std::vector<double> voxels_, region_values_;
+  std::optional<Regions> regions_;
   std::optional<MapProjection> projection_;
 };
 

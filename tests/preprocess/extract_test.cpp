@@ -24,17 +24,6 @@ TEST(Extract, VoxelsComeInTheOrderOfTheMask) {
   EXPECT_THROW(extract_voxels(volume, mask, wrong), ShapeError);
 }
 
-TEST(Extract, ParcelMeansLeaveOutNaNAndUnusableVoxels) {
-  const std::vector<float> voxels{1, 3, std::nanf(""), 10, 20, 7, 100};
-  const std::vector<std::int32_t> parcel{0, 0, 0, 1, 1, -1, 3};
-  std::vector<double> found = parcel_means(std::span(voxels), parcel, 4);
-  EXPECT_THAT(found, ElementsAre(2, 15, testing::IsNan(), 100));
-  const std::vector<std::uint8_t> usable{1, 1, 1, 1, 0, 1, 1};
-  found = parcel_means(std::span(voxels), parcel, 4, usable);
-  EXPECT_THAT(found, ElementsAre(2, 10, testing::IsNan(), 100));
-  EXPECT_THROW(parcel_means(std::span(voxels).first(3), parcel, 4), ShapeError);
-}
-
 TEST(MapProjection, RecoversPlantedWeights) {
   MatrixD maps(50, 3);
   for (Eigen::Index v = 0; v < 50; ++v) {
@@ -60,11 +49,38 @@ TEST(MapProjection, DependentMapsGetTheSmallestWeights) {
   EXPECT_LT((projection.apply({volume.data(), 20}) - Eigen::Vector3d(2, 2, -1)).cwiseAbs().maxCoeff(), 1e-12);
 }
 
+// More maps than fit one block, numbers of volumes that do not fill one, and more voxels than one stretch.
+TEST(MapProjection, ManyVolumesAreAsOneByOne) {
+  for (const bool dependent : {false, true}) {
+    MatrixD maps(2500, 11);
+    for (Eigen::Index v = 0; v < maps.rows(); ++v) {
+      for (Eigen::Index f = 0; f < 11; ++f) maps(v, f) = std::sin(0.01 * static_cast<double>((f + 1) * v + f * f));
+    }
+    if (dependent) maps.col(10) = maps.col(3) - maps.col(4);
+    const MapProjection projection(maps);
+    EXPECT_EQ(projection.full_rank(), !dependent);
+    for (const Eigen::Index volumes : {1, 4, 9}) {
+      MatrixF values(volumes, 2500);
+      for (Eigen::Index t = 0; t < volumes; ++t) {
+        for (Eigen::Index v = 0; v < 2500; ++v) values(t, v) = std::cos(static_cast<float>(v % 37 + t));
+      }
+      const MatrixD found = projection.apply(values);
+      for (Eigen::Index t = 0; t < volumes; ++t) {
+        const Eigen::RowVectorXd row = values.row(t).cast<double>();
+        const Eigen::VectorXd alone = projection.apply({row.data(), 2500});
+        EXPECT_GT(alone.cwiseAbs().minCoeff(), 1e-9);
+        EXPECT_LT((found.row(t).transpose() - alone).cwiseAbs().maxCoeff(), 1e-12);
+      }
+    }
+  }
+}
+
 TEST(MapProjection, RefusesBadMaps) {
   EXPECT_THROW(MapProjection(MatrixD(0, 3)), ShapeError);
   EXPECT_THROW(MapProjection(MatrixD::Constant(4, 2, std::numeric_limits<double>::infinity())), DataError);
   const MapProjection projection(MatrixD::Identity(4, 2));
   EXPECT_THROW(projection.apply(std::vector<double>(3)), ShapeError);
+  EXPECT_THROW(projection.apply(MatrixF(2, 3)), ShapeError);
 }
 
 }  // namespace

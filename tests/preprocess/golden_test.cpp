@@ -2,6 +2,7 @@
 // high-pass 0.01 Hz and low-pass 0.1 Hz.
 #include "noema/tests/glm/golden.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "noema/preprocess/extract.h"
 #include "noema/preprocess/high_variance.h"
 #include "noema/preprocess/mask.h"
+#include "noema/preprocess/regions.h"
 #include "noema/preprocess/resample.h"
 #include "noema/preprocess/smooth.h"
 
@@ -194,7 +196,7 @@ TEST_F(NilearnGolden, EpiMask) {
   EXPECT_EQ(compute_epi_mask(image).voxels, expected);
 }
 
-TEST_F(NilearnGolden, LabelMeansAndMaps) {
+TEST_F(NilearnGolden, LabelsAndMaps) {
   std::vector<std::int32_t> parcel;
   for (const double label : volume_of(
            [](double i, double j, double k) { return k == 5 ? 0 : std::floor(i / 3) + 3 * std::floor(j / 4) + 1; })) {
@@ -211,14 +213,20 @@ TEST_F(NilearnGolden, LabelMeansAndMaps) {
   }
   const MapProjection projection(maps);
   EXPECT_TRUE(projection.full_rank());
-  MatrixD labels(12, 9), weights(12, 3);
+  const Regions regions(parcel, 9);
+  std::pair<RegionStatistic, MatrixD> labels[] = {{RegionStatistic::mean, MatrixD(12, 9)},
+                                                  {RegionStatistic::median, MatrixD(12, 9)},
+                                                  {RegionStatistic::standard_deviation, MatrixD(12, 9)}};
+  MatrixD weights(12, 3);
   for (int t = 0; t < 12; ++t) {
     const std::vector<double> volume = volume_at(t);
-    const std::vector<double> means = parcel_means(std::span(volume), parcel, 9);
-    labels.row(t) = Eigen::Map<const Eigen::RowVectorXd>(means.data(), 9);
+    for (auto& [statistic, found] : labels) regions.apply(volume, statistic, {found.row(t).data(), 9});
     weights.row(t) = projection.apply(volume).transpose();
   }
-  EXPECT_LT(relative_difference(labels, golden_matrix("labels/mean")), 1e-13);
+  for (const auto& [statistic, found] : labels) {
+    const std::string key = fmt::format("labels/{}", region_statistic_name(statistic));
+    EXPECT_LT(relative_difference(found, golden_matrix(key)), 1e-13) << key;
+  }
   EXPECT_LT(relative_difference(weights, golden_matrix("maps/all")), 1e-9);
 }
 
