@@ -1,0 +1,65 @@
+// glm/permutation: group tests whose p values come from rearranging the subjects, corrected for all voxels.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "noema/io/image.h"
+#include "noema/io/series.h"
+
+namespace noema {
+
+struct PermutationOptions {
+  /// Random arrangements at most; where all there are are no more, those are taken and p values are exact.
+  std::int64_t permutations = 10'000;
+  /// Effects of both signs count; else positive ones alone.
+  bool two_sided = true;
+  /// A constant is fitted beside the confounds, unless the tested variate is constant itself.
+  bool model_intercept = true;
+  std::uint64_t seed = 0;
+  /// Also threshold-free cluster enhancement.
+  bool tfce = false;
+  /// Also sizes and masses of clusters of voxels whose uncorrected p (of t; two-sided where the test is) is below this.
+  std::optional<double> cluster_forming_p;
+};
+
+/// One statistic in every voxel, with the chance that its maximum over all voxels is as large without any effect.
+struct MaxTest {
+  Eigen::VectorXd stat;             // (V)
+  Eigen::VectorXd p;                // (V), corrected for all voxels: (1 + number of maxima as large) / (1 + number)
+  std::vector<double> null_maxima;  // one an arrangement, ascending
+};
+
+struct PermutationResult {
+  MaxTest t;
+  std::optional<MaxTest> tfce;
+  std::optional<MaxTest> cluster_size;  // of each voxel's cluster, in voxels; 0 (and p 1) outside of clusters
+  std::optional<MaxTest> cluster_mass;  // of each voxel's cluster, Σ(|t| − threshold)
+  double df = 0;
+  double cluster_threshold_t = 0;
+  std::int64_t permutations = 0;     ///< arrangements looked at, besides the observed one
+  bool exhaustive = false;           ///< those were all there are
+  std::int64_t constant_voxels = 0;  ///< voxels without variation beside the confounds: t is 0, p is 1
+};
+
+/// Ordinary least squares of every column of `data` (n, V) on `tested` (n) beside `confounds` (n, C; C may be 0), and
+/// permutation of what is left of both when the confounds are taken out, as nilearn's permuted_ols: rows of the tested
+/// variate and of the confounds are shuffled together against the data (Freedman and Lane's scheme on residuals); where
+/// the tested variate is constant (a one-sample test), the signs of rows are flipped instead.
+///
+/// Differences from there: a constant confound does not switch to flipping signs; p values of clusters count the
+/// observed arrangement, as those of voxels do; maxima equal to the observed value within rounding count as as large;
+/// few rows are enumerated.
+///
+/// The k-th arrangement depends on (seed, k) alone: results do not depend on the thread count. `mask` is needed for
+/// TFCE and clusters (6 neighbours) alone. Memory: a copy of the data, and for each thread 8 maps. Cost: for each
+/// permutation n·V·(1 + rank of the centred confounds) multiplications.
+/// @throws ShapeError when lengths do not fit; UsageError; DataError for data that are not finite, a tested variate
+/// that
+///   the confounds explain, or no degree of freedom; Cancelled
+PermutationResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
+                               const Mask* mask, const PermutationOptions& options = {});
+
+}  // namespace noema
