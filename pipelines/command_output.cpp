@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "noema/core/memory.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/page_facts.h"

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "noema/core/error.h"
+#include "noema/core/memory.h"
 #include "noema/io/table.h"
 #include "noema/learn/samples.h"
 #include "noema/pipelines/output_folder.h"

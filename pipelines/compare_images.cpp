@@ -7,6 +7,7 @@
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/core/memory.h"
 #include "noema/io/nifti.h"
 #include "noema/pipelines/explain.h"
 #include "noema/pipelines/output_folder.h"

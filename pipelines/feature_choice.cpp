@@ -1,7 +1,6 @@
 #include "noema/pipelines/feature_choice.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +9,7 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/core/memory.h"
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/io/atlas.h"
@@ -174,10 +174,6 @@ FeatureSpace make_features(Mask mask, const Run& run, const PrepareOptions& opti
       fmt::format("{} geometric parcels of the mask{}.", features.count(),
                   options.features == "auto" ? fmt::format(" (it has more than {} voxels)", kMostVoxelFeatures) : ""));
   return features;
-}
-
-std::int64_t physical_memory_bytes() {
-  return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::int64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace

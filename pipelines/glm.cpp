@@ -8,6 +8,7 @@
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/core/memory.h"
 #include "noema/io/nifti.h"
 #include "noema/io/orientation.h"
 #include "noema/pipelines/feature_choice.h"

@@ -1,7 +1,6 @@
 #include "noema/pipelines/results.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <cmath>
 #include <functional>
@@ -127,12 +126,6 @@ void write_results(const std::filesystem::path& folder, Results& results, const 
   if (!results.contrasts.empty()) write("contrasts.tsv", contrasts_table(results.contrasts));
   results.files.emplace_back("results.json");
   write_file(folder / "results.json", to_json(results, provenance).dump(1) + "\n");
-}
-
-double peak_memory_mb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
 }  // namespace noema

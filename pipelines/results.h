@@ -198,7 +198,4 @@ StoredResults read_results(const std::filesystem::path& folder);
 /// are rows, to `folder`; adds their names to `results.files`. @throws IoError
 void write_results(const std::filesystem::path& folder, Results& results, const Provenance& provenance);
 
-/// The largest resident memory of this process so far, in MB.
-double peak_memory_mb();
-
 }  // namespace noema

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Noema beside nilearn on the same arrays and files; run.sh prepares both and calls this.
+
+Each row writes its inputs to a temporary folder, has a program of tests/bench time Noema on them, times nilearn on the
+same inputs, compares what both computed, and prints one line: name, seconds of ours and theirs (least of the
+repetitions, which take turns), ratio, ratio aimed at, difference of the results.
+"""
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+warnings.simplefilter("ignore")
+SHAPE, TR = (61, 73, 61), 2.0
+AFFINE = np.array([[3, 0, 0, -90], [0, 3, 0, -126], [0, 0, 3, -72], [0, 0, 0, 1.0]])
+
+
+class Bench:
+    """Where the inputs lie, and how work is timed."""
+
+    def __init__(self, build, folder, repetitions):
+        self.build, self.folder, self.repetitions = Path(build), Path(folder), repetitions
+        self.rows = []
+
+    def ours(self, program, *words):
+        """Seconds of one repetition, and the other facts that the program printed."""
+        words = [str(word) for word in words]
+        done = subprocess.run([self.build / "bin" / program, *words], capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{program} {' '.join(words)}: {done.stderr}")
+        facts = {}
+        for line in done.stdout.splitlines():
+            facts.update(json.loads(line))
+        return facts["min_s"], facts
+
+    def row(self, name, aim, ours, theirs, difference):
+        """`ours()` gives seconds and facts, `theirs()` its result; `difference(result)` compares it with our file."""
+        our_s, their_s = [], []
+        for _ in range(self.repetitions):  # in turns, so that both meet the same weather
+            seconds, facts = ours()
+            our_s.append(seconds)
+            start = time.perf_counter()
+            result = theirs()
+            their_s.append(time.perf_counter() - start)
+        ratio = min(their_s) / min(our_s)
+        note = f"peak above start {facts['peak_above_start_mb']:.0f} MB" if "peak_above_start_mb" in facts else ""
+        print(f"{name}\t{min(our_s):.4f}\t{min(their_s):.4f}\t{ratio:.1f}\t{aim}\t{difference(result):.2g}\t{note}", flush=True)
+        self.rows.append((name, ratio, aim))
+
+
+def relative(found, expected):
+    """The largest difference as a part of the largest expected value."""
+    return float(np.nanmax(np.abs(found - expected)) / np.nanmax(np.abs(expected)))
+
+
+def scan(bench):
+    """A head in air, autocorrelated noise: as .nii and .nii.gz, with a mask of 82,000 voxels and events."""
+    folder = bench.folder / "scan"
+    if folder.is_dir():
+        return folder
+    folder.mkdir()
+    i, j, k = np.ogrid[:SHAPE[0], :SHAPE[1], :SHAPE[2]]
+    head = ((i - 30) / 24) ** 2 + ((j - 36) / 29) ** 2 + ((k - 30) / 26) ** 2 < 1.05
+    random = np.random.default_rng(0)
+    values, noise = np.empty((*SHAPE, 200), np.int16), random.standard_normal(SHAPE).astype(np.float32)
+    for t in range(200):
+        noise = 0.4 * noise + random.standard_normal(SHAPE, dtype=np.float32)
+        values[..., t] = np.clip(np.round(np.where(head, 1000 + 15 * noise, 30 + 5 * noise)), 0, None)
+    image = nibabel.Nifti1Image(values, AFFINE)
+    image.header.set_zooms((3, 3, 3, TR))
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, folder / "run.nii")
+    nibabel.save(image, folder / "run.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(head.astype(np.uint8), AFFINE), folder / "mask.nii.gz")
+    lines = [f"{onset:g}\t10\t{'ab'[n % 2]}" for n, onset in enumerate(range(10, 380, 24))]
+    (folder / "events.tsv").write_text("\n".join(["onset\tduration\ttrial_type", *lines]) + "\n")
+    return folder
+
+
+def x_fastest(mask, values):
+    """(V, ...) in nilearn's order of voxels (z fastest) to ours (x fastest)."""
+    places = np.argwhere(mask)
+    return values[np.lexsort(places.T)]
+
+
+def band_pass(bench, ending):
+    from nilearn.maskers import NiftiMasker
+    folder = scan(bench)
+    mask = nibabel.load(folder / "mask.nii.gz").get_fdata() > 0
+    out = bench.folder / "band.f32"
+    masker = NiftiMasker(folder / "mask.nii.gz", smoothing_fwhm=6, detrend=True, standardize="zscore_sample", low_pass=0.1,
+                         high_pass=0.01, t_r=TR, dtype="float32")
+
+    def difference(theirs):
+        found = np.fromfile(out, np.float32).reshape(200, -1)
+        return relative(found.T, x_fastest(mask, np.asarray(theirs).T))
+
+    bench.row(f"smoothing, band-pass, {ending}", 30 if ending == ".nii" else 15,
+              lambda: bench.ours("run_times", "band-pass", folder / f"run{ending}", folder / "mask.nii.gz", 2, out),
+              lambda: masker.fit_transform(str(folder / f"run{ending}")), difference)
+
+
+def first_level(bench, ending):
+    import pandas
+    from nilearn.glm.first_level import FirstLevelModel
+    folder = scan(bench)
+    mask = nibabel.load(folder / "mask.nii.gz").get_fdata() > 0
+    out = bench.folder / "first.f64"
+    events = pandas.read_csv(folder / "events.tsv", sep="\t")
+
+    def theirs():
+        model = FirstLevelModel(t_r=TR, mask_img=str(folder / "mask.nii.gz"), smoothing_fwhm=6, noise_model="ar1", n_jobs=1)
+        return model.fit(str(folder / f"run{ending}"), events).compute_contrast("a - b", output_type="z_score")
+
+    def difference(image):
+        """Of all but a thousandth of the voxels: where ρ lies on the edge of a bin, float32 decides which bin it is."""
+        expected = x_fastest(mask, image.get_fdata()[mask])
+        return np.quantile(np.abs(np.fromfile(out) - expected), 0.999) / np.abs(expected).max()
+
+    bench.row(f"first level, AR(1), {ending}", 6 if ending == ".nii" else 4,
+              lambda: bench.ours("run_times", "first-level", folder / f"run{ending}", folder / "mask.nii.gz",
+                                 folder / "events.tsv", 2, out), theirs, difference)
+
+
+def resampling(bench):
+    from nilearn.image import resample_img
+    values = np.random.default_rng(1).standard_normal((*SHAPE, 50)).astype(np.float32)
+    image = nibabel.Nifti1Image(values, AFFINE)
+    nibabel.save(image, bench.folder / "three.nii")
+    fine = AFFINE.copy()
+    fine[:3, :3] *= 2 / 3
+    shape = (91, 109, 91)
+    nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.float32), fine), bench.folder / "two.nii")
+    image = nibabel.load(bench.folder / "three.nii")
+    image.get_fdata(dtype=np.float32)
+    magnitude = []
+
+    def ours():
+        words = [bench.build / "bin" / "image_times", "resample", bench.folder / "three.nii", bench.folder / "two.nii", "cubic", "2"]
+        _, least, mean = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+        magnitude[:] = [float(mean)]
+        return float(least), {}
+
+    bench.row("cubic resampling, 50 volumes", 8, ours,
+              lambda: resample_img(image, fine, shape, interpolation="continuous"),
+              lambda result: abs(magnitude[0] / np.abs(result.get_fdata()).mean() - 1))
+
+
+def tfce(bench):
+    from nilearn.mass_univariate._utils import calculate_tfce
+    from scipy.ndimage import gaussian_filter, generate_binary_structure
+    shape = (91, 109, 91)
+    values = gaussian_filter(np.random.default_rng(2).standard_normal(shape), 2)
+    values *= 4 / np.abs(values).max()
+    values.ravel(order="F").tofile(bench.folder / "map.f64")
+    out = bench.folder / "tfce.f64"
+    structure = generate_binary_structure(3, 1)
+    bench.row("TFCE, 91×109×91, two-sided", 20,
+              lambda: bench.ours("inference_times", "tfce", bench.folder / "map.f64", *shape, 2, 2, out),
+              lambda: calculate_tfce(values[..., None], structure, two_sided_test=True),
+              lambda result: relative(np.fromfile(out), result.ravel(order="F")))
+
+
+ROWS = {
+    "band-pass": lambda bench: [band_pass(bench, ending) for ending in (".nii", ".nii.gz")],
+    "first-level": lambda bench: [first_level(bench, ending) for ending in (".nii", ".nii.gz")],
+    "resampling": resampling,
+    "tfce": tfce,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"some of {', '.join(ROWS)}; all by default")
+    parser.add_argument("--build", default="build", help="the build folder")
+    parser.add_argument("--repetitions", type=int, default=3, help="of each row (default 3)")
+    arguments = parser.parse_args()
+    for name in arguments.rows:
+        if name not in ROWS:
+            parser.error(f"no row '{name}'; there are {', '.join(ROWS)}")
+    print("row\tnoema s\tnilearn s\tratio\taim\tdifference\tnote", flush=True)
+    with tempfile.TemporaryDirectory(prefix="noema-bench-") as folder:
+        bench = Bench(arguments.build, folder, arguments.repetitions)
+        for name in arguments.rows or ROWS:
+            ROWS[name](bench)
+    below = [name for name, ratio, aim in bench.rows if ratio < aim]
+    print(f"{len(bench.rows) - len(below)} of {len(bench.rows)} rows reach their aim" + (f"; below: {', '.join(below)}" if below else ""))
+
+
+if __name__ == "__main__":
+    main()
