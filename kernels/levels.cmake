@@ -5,8 +5,8 @@ set(_avx512 ${_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND _avx512 -Wno-maybe-uninitialized)  # g++ 12 finds that in its own header
 endif()
-set_source_files_properties(cpu/transform_baseline.cpp PROPERTIES COMPILE_OPTIONS "${_loops}")
+set_source_files_properties(cpu/loops_baseline.cpp PROPERTIES COMPILE_OPTIONS "${_loops}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set_source_files_properties(cpu/transform_avx2.cpp PROPERTIES COMPILE_OPTIONS "${_loops};${_avx2}")
-  set_source_files_properties(cpu/transform_avx512.cpp PROPERTIES COMPILE_OPTIONS "${_loops};${_avx512}")
+  set_source_files_properties(cpu/loops_avx2.cpp PROPERTIES COMPILE_OPTIONS "${_loops};${_avx2}")
+  set_source_files_properties(cpu/loops_avx512.cpp PROPERTIES COMPILE_OPTIONS "${_loops};${_avx512}")
 endif()

@@ -1,47 +1,22 @@
 #include "noema/kernels/long_conv.h"
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
+#include <vector>
 
 #include "noema/kernels/cpu/aligned.h"
+#include "noema/kernels/cpu/loops.h"
+#include "noema/kernels/cpu/method.h"
 #include "noema/kernels/cpu/rows.h"
-#include "noema/kernels/cpu/transform_plan.h"
 
 namespace noema {
 namespace {
 
 using cpu::AlignedFloats;
+using cpu::Group;
 using cpu::Rows;
-using cpu::Stretch;
 
-/// How a row is cut: stretches of `fresh` values, each computed from the 2M values that begin `before` earlier.
-struct Cut {
-  std::int64_t length;  // M
-  std::int64_t fresh;
-  std::int64_t before;
-  std::int64_t stretches;
-
-  double cost() const { return cpu::transform_cost(length) * static_cast<double>(stretches); }
-};
-
-/// Lags beyond the circle's reach must not fall upon values that are kept.
-Cut whole(const LongConvSizes& sizes) {
-  const std::int64_t reach = std::max(sizes.past - 1, sizes.future);
-  return {cpu::transform_length(sizes.length + reach), sizes.length, 0, 1};
-}
-
-Cut in_stretches(const LongConvSizes& sizes) {
-  const std::int64_t reach = sizes.past - 1 + sizes.future;
-  std::optional<Cut> best;
-  for (std::int64_t wanted = reach + 1; !best || wanted <= 16 * reach; wanted += wanted / 4 + 1) {
-    const std::int64_t length = cpu::transform_length(reach + wanted);
-    const std::int64_t fresh = 2 * length - reach;
-    const Cut cut{length, fresh, sizes.past - 1, (sizes.length + fresh - 1) / fresh};
-    if (!best || cut.cost() < best->cost()) best = cut;
-  }
-  return *best;
-}
+/// Rows in memory as such are handed on this many at a time, so that a method can fetch ahead.
+constexpr std::int64_t kRowsTogether = 16;
 
 LongConvSizes clipped(LongConvSizes sizes) {
   sizes.past = std::min(sizes.past, sizes.length);
@@ -49,10 +24,19 @@ LongConvSizes clipped(LongConvSizes sizes) {
   return sizes;
 }
 
-LongConvMethod best_method(const LongConvSizes& sizes) {
-  const LongConvSizes used = clipped(sizes);
-  return in_stretches(used).cost() < whole(used).cost() ? LongConvMethod::overlap_save : LongConvMethod::transform;
+LongConvMethod best_method(const LongConvSizes& asked) {
+  const LongConvSizes sizes = clipped(asked);
+  const double whole = cpu::transform_row_cost(sizes, false), cut = cpu::transform_row_cost(sizes, true);
+  if (cpu::direct_row_cost(sizes) < std::min(whole, cut)) return LongConvMethod::direct;
+  return cut < whole ? LongConvMethod::overlap_save : LongConvMethod::transform;
 }
+
+std::unique_ptr<const cpu::Method> make_method(const LongConvSizes& sizes, LongConvMethod method, SimdLevel level) {
+  if (method == LongConvMethod::direct) return cpu::direct_method(sizes, level);
+  return cpu::transform_method(sizes, method == LongConvMethod::overlap_save, level);
+}
+
+std::int64_t aligned(std::int64_t floats) { return (floats + 15) / 16 * 16; }
 
 }  // namespace
 
@@ -60,144 +44,41 @@ struct LongConvPlan::State {
   LongConvSizes asked, sizes;
   SimdLevel level;
   LongConvMethod method;
-  Cut cut;
-  cpu::TransformPlan transform;
+  std::unique_ptr<const cpu::Method> work;
 
   State(const LongConvSizes& wanted, LongConvMethod how, SimdLevel with)
-      : asked(wanted),
-        sizes(clipped(wanted)),
-        level(with),
-        method(how),
-        cut(how == LongConvMethod::transform ? whole(sizes) : in_stretches(sizes)),
-        transform(cut.length, with) {}
+      : asked(wanted), sizes(clipped(wanted)), level(with), method(how), work(make_method(sizes, how, with)) {}
 
-  const cpu::TransformLoops& loops() const { return transform.loops(); }
-  const cpu::TransformTables& tables() const { return transform.tables(); }
-  /// The imaginary parts of a packed row are zero.
-  bool rows_are_short() const { return cut.stretches == 1 && cut.before == 0 && sizes.length <= cut.length; }
-  /// The values that stretch i reads.
-  Stretch read(std::int64_t i) const { return {i * cut.fresh - cut.before, 0, sizes.length}; }
-  /// The values that stretch i owns.
-  Stretch owned(std::int64_t i) const {
-    return {i * cut.fresh - cut.before, i * cut.fresh, std::min(sizes.length, (i + 1) * cut.fresh)};
-  }
+  const cpu::RowLoops& loops() const { return cpu::loops_of(level).rows; }
+  std::int64_t tap_count() const { return sizes.past + sizes.future; }
 };
 
 namespace {
 
-/// One row after the other, with the memory for that.
-template <class State>
-class RowWork {
+/// Memory for some rows that are neither given nor asked for.
+class ScratchRows {
  public:
-  explicit RowWork(const State& state)
-      : s_(state),
-        x_(cpu::aligned_floats(state.transform.floats())),
-        x2_(cpu::aligned_floats(state.transform.floats())),
-        gated_(cpu::aligned_floats(state.sizes.length)),
-        result_(cpu::aligned_floats(state.sizes.length)) {}
-
-  struct Row {
-    const float *u, *pre, *post;
-    float* y;
-    const float* next_u;
-    float* next_y;
-  };
-  void forward(const Row& row, const float* spectrum) {
-    convolve(gate(row.u, row.pre, gated_), row.next_u, spectrum, row.y, row.next_y);
-    if (row.post != nullptr) multiply(row.y, row.post, row.y);
-  }
-
-  struct BackwardRow {
-    const float *u, *pre, *post, *dy;
-    float *du, *dpre, *dpost;
-    const float *next_u, *next_dy;
-    float* next_du;
-  };
-  void backward(const BackwardRow& row, const float* spectrum, float* sum) {
-    const float* v = gate(row.u, row.pre, gated_);
-    const float* dc = row.dy;
-    if (row.post != nullptr) {
-      convolve(v, nullptr, spectrum, result_.get(), nullptr);
-      multiply(result_.get(), row.dy, row.dpost);
-      multiply(row.dy, row.post, result_.get());
-      dc = result_.get();
-    }
-    correlate(v, dc, row, spectrum, sum);
-    if (row.pre == nullptr) return;
-    multiply(row.du, row.u, row.dpre);
-    multiply(row.du, row.pre, row.du);
-  }
-
-  /// The kernel's gradient from a channel's sum over its rows.
-  void write_gradient(std::int64_t c, float* sum, const Taps<float>& dk) {
-    const std::int64_t circle = s_.transform.floats();
-    const float scale = 1.0F / static_cast<float>(s_.transform.length());
-    s_.loops().synthesise(s_.tables(), sum);
-    s_.loops().unpack(s_.tables(), sum, {0, 0, circle}, /*add=*/false, x_.get());
-    for (std::int64_t i = 0; i < s_.asked.past; ++i) {
-      dk.past[c * dk.past_pitch + i] = i < s_.sizes.past ? x_[i] * scale : 0.0F;
-    }
-    for (std::int64_t i = 0; i < s_.asked.future; ++i) {
-      dk.future[c * dk.future_pitch + i * dk.future_step] = i < s_.sizes.future ? -x_[circle - 1 - i] * scale : 0.0F;
-    }
-    if (dk.skip != nullptr) dk.skip[c] = x_[0] * scale;
-  }
+  ScratchRows(std::int64_t count, std::int64_t length)
+      : pitch_(aligned(length)), rows_(cpu::aligned_floats(count * pitch_)) {}
+  float* row(std::int64_t i) const { return rows_.get() + i * pitch_; }
 
  private:
-  void multiply(const float* a, const float* b, float* out) const { s_.loops().multiply(a, b, s_.sizes.length, out); }
-  const float* gate(const float* row, const float* gate, const AlignedFloats& out) const {
-    if (gate == nullptr) return row;
-    multiply(row, gate, out.get());
-    return out.get();
-  }
-
-  void convolve(const float* v, const float* next_v, const float* spectrum, float* y, float* next_y) {
-    const std::int64_t length = s_.sizes.length;
-    if (s_.rows_are_short()) {
-      s_.loops().convolve_short(s_.tables(), {v, length, next_v}, spectrum, {y, length, next_y}, x_.get());
-      return;
-    }
-    for (std::int64_t i = 0; i < s_.cut.stretches; ++i) {
-      s_.loops().pack(s_.tables(), v, s_.read(i), x_.get());
-      s_.loops().convolve(s_.tables(), x_.get(), spectrum);
-      s_.loops().unpack(s_.tables(), x_.get(), s_.owned(i), /*add=*/false, y);
-    }
-  }
-
-  void correlate(const float* v, const float* dc, const BackwardRow& row, const float* spectrum, float* sum) {
-    const std::int64_t length = s_.sizes.length;
-    if (s_.rows_are_short()) {
-      s_.loops().backward_short(s_.tables(), {v, length, row.next_u}, {dc, length, row.next_dy}, spectrum, sum,
-                                {row.du, length, row.next_du}, x_.get(), x2_.get());
-      return;
-    }
-    // What a stretch owns of dc goes back to all that it read, so stretches add.
-    const bool add = s_.cut.stretches > 1;
-    if (add) std::fill_n(row.du, length, 0.0F);
-    for (std::int64_t i = 0; i < s_.cut.stretches; ++i) {
-      s_.loops().pack(s_.tables(), v, s_.read(i), x2_.get());
-      s_.loops().pack(s_.tables(), dc, s_.owned(i), x_.get());
-      s_.loops().backward(s_.tables(), x2_.get(), x_.get(), spectrum, sum);
-      s_.loops().unpack(s_.tables(), x_.get(), s_.read(i), add, row.du);
-    }
-  }
-
-  const State& s_;
-  AlignedFloats x_, x2_, gated_, result_;
+  std::int64_t pitch_;
+  AlignedFloats rows_;
 };
 
-/// Channels are worked on one by one where their rows lie in memory as such, otherwise several together.
+/// Calls `body` for all items and the channels of a range, in groups.
 template <class Body>
-void for_channels(ChannelRange channels, bool one_by_one, const Body& body) {
-  const std::int64_t step = one_by_one ? 1 : Rows<float>::kTogether;
-  for (std::int64_t first = channels.begin; first < channels.end; first += step) {
-    body(ChannelRange{first, std::min(first + step, channels.end)});
+void for_groups(const LongConvSizes& sizes, ChannelRange channels, bool in_place, std::int64_t items_together,
+                const Body& body) {
+  const std::int64_t channels_together = in_place ? 1 : Rows<float>::kChannelsTogether;
+  if (in_place) items_together = std::max(items_together, kRowsTogether);
+  for (std::int64_t c = channels.begin; c < channels.end; c += channels_together) {
+    const ChannelRange some{c, std::min(c + channels_together, channels.end)};
+    for (std::int64_t b = 0; b < sizes.batch; b += items_together) {
+      body(Group{{b, std::min(b + items_together, sizes.batch)}, some});
+    }
   }
-}
-
-template <class... Some>
-bool all_in_place(const Some&... rows) {
-  return (rows.in_place() && ...);
 }
 
 }  // namespace
@@ -212,92 +93,118 @@ LongConvPlan& LongConvPlan::operator=(LongConvPlan&&) noexcept = default;
 
 LongConvMethod LongConvPlan::method() const { return state_->method; }
 SimdLevel LongConvPlan::level() const { return state_->level; }
-
-double LongConvPlan::row_flops() const {
-  const auto values = static_cast<double>(state_->cut.length);
-  return static_cast<double>(state_->cut.stretches) * values * (10 * std::log2(values) + 6);
-}
-
-std::int64_t LongConvPlan::prepared_floats() const { return state_->transform.floats(); }
+double LongConvPlan::row_flops() const { return state_->work->row_flops(); }
+std::int64_t LongConvPlan::prepared_floats() const { return aligned(state_->work->prepared_floats()); }
 
 void LongConvPlan::prepare(const Taps<const float>& taps, ChannelRange channels, float* prepared) const {
   const State& s = *state_;
-  const std::int64_t circle = s.transform.floats();
-  const float scale = 1.0F / static_cast<float>(s.transform.length());
-  const AlignedFloats row = cpu::aligned_floats(circle);
+  const AlignedFloats work = cpu::aligned_floats(s.work->work_floats());
+  std::vector<float> by_lag(static_cast<std::size_t>(s.tap_count()));
+  const std::int64_t zero = s.sizes.future;
   for (std::int64_t c = channels.begin; c < channels.end; ++c) {
-    std::fill_n(row.get(), circle, 0.0F);
-    for (std::int64_t i = 0; i < s.sizes.past; ++i) row[i] = taps.past[c * taps.past_pitch + i] * scale;
-    if (taps.skip != nullptr) row[0] += taps.skip[c] * scale;
-    for (std::int64_t i = 0; i < s.sizes.future; ++i) {  // z^−n = −z^(2M − n)
-      row[circle - 1 - i] = -taps.future[c * taps.future_pitch + i * taps.future_step] * scale;
+    for (std::int64_t i = 0; i < s.sizes.past; ++i) by_lag[zero + i] = taps.past[c * taps.past_pitch + i];
+    for (std::int64_t i = 0; i < s.sizes.future; ++i) {
+      by_lag[zero - 1 - i] = taps.future[c * taps.future_pitch + i * taps.future_step];
     }
-    s.loops().pack(s.tables(), row.get(), {0, 0, circle}, prepared + c * circle);
-    s.loops().analyse(s.tables(), prepared + c * circle);
+    if (taps.skip != nullptr) by_lag[zero] += taps.skip[c];
+    s.work->prepare(by_lag.data(), prepared + c * prepared_floats(), work.get());
   }
 }
 
 void LongConvPlan::forward(const LongConvForward& series, const float* prepared, ChannelRange channels) const {
   const State& s = *state_;
-  const std::int64_t length = s.sizes.length, batch = s.sizes.batch;
+  const std::int64_t length = s.sizes.length;
   Rows u(series.u, length, s.loops()), pre(series.pre, length, s.loops()), post(series.post, length, s.loops());
   Rows y(series.y, length, s.loops());
-  RowWork work(s);
-  for_channels(channels, all_in_place(u, pre, post, y), [&](ChannelRange some) {
-    y.begin(some);
-    for (std::int64_t b = 0; b < batch; ++b) {
-      u.gather(b, some);
-      pre.gather(b, some);
-      post.gather(b, some);
-      for (std::int64_t c = some.begin; c < some.end; ++c) {
-        work.forward({.u = u.row(b, c),
-                      .pre = pre.row(b, c),
-                      .post = post.row(b, c),
-                      .y = y.row(b, c),
-                      .next_u = u.next(b, batch, c),
-                      .next_y = y.next(b, batch, c)},
-                     prepared + c * s.transform.floats());
+  const bool in_place = u.in_place() && pre.in_place() && post.in_place() && y.in_place();
+  const AlignedFloats work = cpu::aligned_floats(s.work->work_floats());
+  const bool gated = series.pre.data != nullptr;
+  const ScratchRows scratch(gated ? kRowsTogether : 0, length);
+  const float* vs[kRowsTogether];
+  float* ys[kRowsTogether];
+
+  for_groups(s.sizes, channels, in_place, s.work->items_together(), [&](const Group& group) {
+    for (auto* given : {&u, &pre, &post}) given->read(group);
+    y.move_to(group);
+    const auto [first, end] = group.items;
+    for (std::int64_t c = group.channels.begin; c < group.channels.end; ++c) {
+      for (std::int64_t b = first; b < end; ++b) {
+        vs[b - first] = gated ? scratch.row(b - first) : u.row(b, c);
+        ys[b - first] = y.row(b, c);
+        if (gated) s.loops().multiply(u.row(b, c), pre.row(b, c), length, scratch.row(b - first));
       }
-      y.scatter(b, some);
+      s.work->forward({end - first, vs, ys}, prepared + c * prepared_floats(), work.get());
+      if (series.post.data == nullptr) continue;
+      for (std::int64_t b = first; b < end; ++b) {
+        s.loops().multiply(y.row(b, c), post.row(b, c), length, y.row(b, c));
+      }
     }
+    y.write();
   });
 }
 
 void LongConvPlan::backward(const LongConvBackward& series, const float* prepared, ChannelRange channels) const {
   const State& s = *state_;
-  const std::int64_t length = s.sizes.length, batch = s.sizes.batch, floats = s.transform.floats();
+  const std::int64_t length = s.sizes.length, sum_floats = aligned(s.work->sum_floats());
   Rows u(series.u, length, s.loops()), pre(series.pre, length, s.loops()), post(series.post, length, s.loops());
   Rows dy(series.dy, length, s.loops());
   Rows du(series.du, length, s.loops()), dpre(series.dpre, length, s.loops()), dpost(series.dpost, length, s.loops());
-  RowWork work(s);
-  const bool one_by_one = all_in_place(u, pre, post, dy, du, dpre, dpost);
-  const AlignedFloats sums = cpu::aligned_floats(floats * (one_by_one ? 1 : Rows<float>::kTogether));
+  const bool in_place = u.in_place() && pre.in_place() && post.in_place() && dy.in_place() && du.in_place() &&
+                        dpre.in_place() && dpost.in_place();
+  const bool pre_gated = series.pre.data != nullptr, post_gated = series.post.data != nullptr;
+  const AlignedFloats work = cpu::aligned_floats(s.work->work_floats());
+  const AlignedFloats sums = cpu::aligned_floats(sum_floats * (in_place ? 1 : Rows<float>::kChannelsTogether));
+  const ScratchRows v_rows(pre_gated ? kRowsTogether : 0, length), dc_rows(post_gated ? kRowsTogether : 0, length);
+  const float *vs[kRowsTogether], *dcs[kRowsTogether];
+  float *dvs[kRowsTogether], *convolved[kRowsTogether];
 
-  for_channels(channels, one_by_one, [&](ChannelRange some) {
-    for (auto* result : {&du, &dpre, &dpost}) result->begin(some);
-    std::fill_n(sums.get(), floats * (some.end - some.begin), 0.0F);
-    for (std::int64_t b = 0; b < batch; ++b) {
-      for (auto* given : {&u, &pre, &post, &dy}) given->gather(b, some);
-      for (std::int64_t c = some.begin; c < some.end; ++c) {
-        work.backward({.u = u.row(b, c),
-                       .pre = pre.row(b, c),
-                       .post = post.row(b, c),
-                       .dy = dy.row(b, c),
-                       .du = du.row(b, c),
-                       .dpre = dpre.row(b, c),
-                       .dpost = dpost.row(b, c),
-                       .next_u = u.next(b, batch, c),
-                       .next_dy = dy.next(b, batch, c),
-                       .next_du = du.next(b, batch, c)},
-                      prepared + c * floats, sums.get() + (c - some.begin) * floats);
+  for_groups(s.sizes, channels, in_place, s.work->items_together(), [&](const Group& group) {
+    for (auto* given : {&u, &pre, &post, &dy}) given->read(group);
+    for (auto* result : {&du, &dpre, &dpost}) result->move_to(group);
+    const auto [first, end] = group.items;
+    for (std::int64_t c = group.channels.begin; c < group.channels.end; ++c) {
+      float* sum = sums.get() + (c - group.channels.begin) * sum_floats;
+      const float* kernel = prepared + c * prepared_floats();
+      if (first == 0) std::fill_n(sum, sum_floats, 0.0F);
+      for (std::int64_t b = first; b < end; ++b) {
+        vs[b - first] = pre_gated ? v_rows.row(b - first) : u.row(b, c);
+        dcs[b - first] = post_gated ? dc_rows.row(b - first) : dy.row(b, c);
+        dvs[b - first] = du.row(b, c);
+        if (pre_gated) s.loops().multiply(u.row(b, c), pre.row(b, c), length, v_rows.row(b - first));
       }
-      for (auto* result : {&du, &dpre, &dpost}) result->scatter(b, some);
+      if (post_gated) {  // the convolution again, for the gradient of its gate
+        for (std::int64_t b = first; b < end; ++b) convolved[b - first] = dpost.row(b, c);
+        s.work->forward({end - first, vs, convolved}, kernel, work.get());
+        for (std::int64_t b = first; b < end; ++b) {
+          s.loops().multiply(dpost.row(b, c), dy.row(b, c), length, dpost.row(b, c));
+          s.loops().multiply(dy.row(b, c), post.row(b, c), length, dc_rows.row(b - first));
+        }
+      }
+      s.work->backward({end - first, vs, dcs, dvs}, kernel, sum, work.get());
+      if (pre_gated) {
+        for (std::int64_t b = first; b < end; ++b) {
+          s.loops().multiply(du.row(b, c), u.row(b, c), length, dpre.row(b, c));
+          s.loops().multiply(du.row(b, c), pre.row(b, c), length, du.row(b, c));
+        }
+      }
+      if (end == s.sizes.batch && series.dk.past != nullptr) write_gradient(series.dk, c, sum, work.get());
     }
-    if (series.dk.past == nullptr) return;
-    for (std::int64_t c = some.begin; c < some.end; ++c) {
-      work.write_gradient(c, sums.get() + (c - some.begin) * floats, series.dk);
-    }
+    for (auto* result : {&du, &dpre, &dpost}) result->write();
   });
+}
+
+void LongConvPlan::write_gradient(const Taps<float>& dk, std::int64_t c, float* sum, float* work) const {
+  const State& s = *state_;
+  std::vector<float> by_lag(static_cast<std::size_t>(s.tap_count()));
+  s.work->gradient(sum, by_lag.data(), work);
+  const std::int64_t zero = s.sizes.future;
+  for (std::int64_t i = 0; i < s.asked.past; ++i) {
+    dk.past[c * dk.past_pitch + i] = i < s.sizes.past ? by_lag[zero + i] : 0.0F;
+  }
+  for (std::int64_t i = 0; i < s.asked.future; ++i) {
+    dk.future[c * dk.future_pitch + i * dk.future_step] = i < s.sizes.future ? by_lag[zero - 1 - i] : 0.0F;
+  }
+  if (dk.skip != nullptr) dk.skip[c] = by_lag[zero];
 }
 
 }  // namespace noema

@@ -20,6 +20,7 @@ struct LongConvSizes {
 };
 
 enum class LongConvMethod {
+  direct,        ///< the sum as it is written: few lags
   transform,     ///< one transform of the whole row
   overlap_save,  ///< transforms of stretches of a row much longer than its kernel
 };
@@ -61,7 +62,7 @@ class LongConvPlan {
 
   LongConvMethod method() const;
   SimdLevel level() const;
-  /// Floating-point operations of one row by the usual count, 5·M·log2 M for each transform.
+  /// Floating-point operations of one row by the usual count, 5·M·log2 M for a transform of M values.
   double row_flops() const;
 
   /// Floats of a channel's prepared kernel.
@@ -72,6 +73,8 @@ class LongConvPlan {
   void backward(const LongConvBackward& series, const float* prepared, ChannelRange channels) const;
 
  private:
+  void write_gradient(const Taps<float>& dk, std::int64_t channel, float* sum, float* work) const;
+
   struct State;
   std::unique_ptr<const State> state_;
 };

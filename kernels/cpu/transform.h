@@ -68,18 +68,6 @@ struct TransformLoops {
   /// As pack of both, backward, unpack; x and x2 are working memory.
   void (*backward_short)(const TransformTables&, const ShortRow<const float>& u, const ShortRow<const float>& g,
                          const float* spectrum, float* sum, const ShortRow<float>& du, float* x, float* x2);
-  /// out ← a ∘ b.
-  void (*multiply)(const float* a, const float* b, std::int64_t count, float* out);
-  /// rows[c·row_pitch + t] ← series[c·channel_pitch + t·time_pitch].
-  void (*gather)(const float* series, std::int64_t time_pitch, std::int64_t channel_pitch, std::int64_t length,
-                 std::int64_t channels, float* rows, std::int64_t row_pitch);
-  /// The other way.
-  void (*scatter)(const float* rows, std::int64_t row_pitch, std::int64_t length, std::int64_t channels, float* series,
-                  std::int64_t time_pitch, std::int64_t channel_pitch);
 };
-
-const TransformLoops& transform_loops_baseline();
-const TransformLoops& transform_loops_avx2();
-const TransformLoops& transform_loops_avx512();
 
 }  // namespace noema::cpu

@@ -182,7 +182,9 @@ TEST(LongConvLoops, AreTheDirectSumsForKernelsOfOtherLengths) {
                                          {2 * length, 0},
                                          {length, length + 3}}) {
         const LongConvSizes sizes{2, 2, length, past, future};
-        for (const LongConvMethod method : {LongConvMethod::transform, LongConvMethod::overlap_save}) {
+        for (const LongConvMethod method :
+             {LongConvMethod::direct, LongConvMethod::transform, LongConvMethod::overlap_save}) {
+          if (method == LongConvMethod::direct && past + future > 64) continue;
           expect_direct_sums(Case(sizes), LongConvPlan(sizes, method, level));
         }
       }
@@ -225,7 +227,8 @@ TEST(LongConvLoops, KeepTheirAccuracyOnRawIntensities) {
 TEST(LongConvLoops, PutEachLagInItsPlace) {
   const LongConvSizes sizes{1, 1, 70, 30, 20};
   for (const SimdLevel level : levels_here()) {
-    for (const LongConvMethod method : {LongConvMethod::transform, LongConvMethod::overlap_save}) {
+    for (const LongConvMethod method :
+         {LongConvMethod::direct, LongConvMethod::transform, LongConvMethod::overlap_save}) {
       Case c(sizes);
       c.skips = false;
       std::fill(c.u.begin(), c.u.end(), 0.0F);
@@ -304,8 +307,9 @@ TEST(LongConvReference, SeesMistakes) {
   EXPECT_GT(error_when([](Case& w) { std::fill(w.u.begin(), w.u.end(), 0.0F); }), 0.9);
 }
 
-TEST(LongConvPlan, CutsRowsMuchLongerThanTheirKernel) {
-  EXPECT_EQ(LongConvPlan({1, 1, 60000, 100, 0}).method(), LongConvMethod::overlap_save);
+TEST(LongConvPlan, ChoosesByLengthAndLags) {
+  EXPECT_EQ(LongConvPlan({1, 1, 60000, 7, 0}).method(), LongConvMethod::direct);
+  EXPECT_EQ(LongConvPlan({1, 1, 60000, 300, 0}).method(), LongConvMethod::overlap_save);
   EXPECT_EQ(LongConvPlan({1, 1, 60000, 60000, 0}).method(), LongConvMethod::transform);
   EXPECT_EQ(LongConvPlan({1, 1, 200, 200, 200}).method(), LongConvMethod::transform);
 }
