@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "noema/core/error.h"
@@ -22,52 +21,23 @@ constexpr double kPercent = 100;
 constexpr double kSmallestMean = 1e-4;
 constexpr std::int64_t kGrain = 4096;  // voxels
 
-void check(const std::vector<RunData>& runs, const std::vector<ContrastRequest>& contrasts) {
-  if (runs.empty() || contrasts.empty()) {
-    throw UsageError(
-        fmt::format("a first-level model needs runs and contrasts; got {} and {}", runs.size(), contrasts.size()));
+void add_missing(std::vector<std::string>& names, const std::vector<std::string>& more) {
+  for (const std::string& name : more) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  for (const RunData& run : runs) {
-    if (run.series == nullptr) throw UsageError(fmt::format("run '{}' has no series", run.name));
-    if (run.series->values.cols() == runs[0].series->values.cols()) continue;
-    throw ShapeError(fmt::format("run '{}' has {} voxels, run '{}' has {}; read all runs within one mask", runs[0].name,
-                                 runs[0].series->values.cols(), run.name, run.series->values.cols()));
-  }
-}
-
-DesignMatrix design_of(const RunData& run, const FirstLevelOptions& options) {
-  DesignOptions design = options.design;
-  design.regressors = run.confounds;
-  design.regressor_names = run.confound_names;
-  const Series& series = *run.series;
-  return make_design(run.events,
-                     frame_times(series.volumes(), series.tr_s, series.start_s, options.slice_time_reference), design);
-}
-
-std::vector<std::string> all_columns(const std::vector<DesignMatrix>& designs) {
-  std::vector<std::string> names;
-  std::set<std::string> known;
-  for (const DesignMatrix& design : designs) {
-    for (const std::string& name : design.names) {
-      if (known.insert(name).second) names.push_back(name);
-    }
-  }
-  return names;
 }
 
 /// A contrast as weights of the columns of any run.
 struct Question {
   std::string name;
   Eigen::MatrixXd rows;
-  bool is_f = false;
 };
 
 std::vector<Question> questions_of(const std::vector<ContrastRequest>& contrasts,
                                    const std::vector<std::string>& columns) {
   std::vector<Question> questions;
   for (const ContrastRequest& contrast : contrasts) {
-    questions.push_back({contrast.name, independent_rows(parse_contrast_rows(contrast.formula, columns)),
-                         is_f_formula(contrast.formula)});
+    questions.push_back({contrast.name, independent_rows(parse_contrast_rows(contrast.formula, columns))});
   }
   return questions;
 }
@@ -109,33 +79,27 @@ Eigen::VectorXd mean_of_kept(const Series& series) {
 }
 
 /// Changes a fit of raw values y into that of 100·(y/mean − 1), which for a design with a constant is the same fit
-/// scaled. Returns how many voxels have a mean of 0 and were left at 0.
-std::int64_t scale_to_percent(GlmFit& fit, const Eigen::VectorXd& means) {
+/// scaled. Returns the scale of each voxel, 0 where it has a mean of 0 and was left at 0.
+Eigen::VectorXd scale_to_percent(GlmFit& fit, const Eigen::VectorXd& means) {
   const Eigen::Index constant = fit.coefficients.rows() - 1;  // last in every design
-  std::int64_t without_mean = 0;
+  Eigen::VectorXd scales = Eigen::VectorXd::Zero(fit.voxels());
   for (Eigen::Index v = 0; v < fit.voxels(); ++v) {
     if (fit.dispersion[v] == 0) continue;
     const bool has_mean = std::abs(means[v]) > kSmallestMean * std::sqrt(fit.dispersion[v]);
-    const double scale = has_mean ? kPercent / means[v] : 0;
-    without_mean += has_mean ? 0 : 1;
-    fit.coefficients.col(v) *= scale;
+    if (has_mean) scales[v] = kPercent / means[v];
+    fit.coefficients.col(v) *= scales[v];
     if (has_mean) fit.coefficients(constant, v) -= kPercent;
-    fit.dispersion[v] *= scale * scale;
+    fit.dispersion[v] *= scales[v] * scales[v];
   }
-  return without_mean;
+  return scales;
 }
 
-GlmFit fit_run(const RunData& run, const DesignMatrix& design, const FirstLevelOptions& options) {
-  GlmFit fit = fit_glm(run.series->values, design, options.noise, run.series->keep);
-  if (!options.percent) return fit;
-  const std::int64_t without_mean = scale_to_percent(fit, mean_of_kept(*run.series));
-  if (without_mean > 0) {
-    log_warning(
-        fmt::format("run '{}': {} of {} voxels have a mean of 0, so no percent of it; their effects are 0 (is "
-                    "the series standardised already? then ask for effects without percent)",
-                    run.name, without_mean, fit.voxels()));
-  }
-  return fit;
+void say_without_mean(const RunData& run, std::int64_t without_mean, Eigen::Index voxels) {
+  if (without_mean == 0) return;
+  log_warning(
+      fmt::format("run '{}': {} of {} voxels have a mean of 0, so no percent of it; their effects are 0 (is "
+                  "the series standardised already? then ask for effects without percent)",
+                  run.name, without_mean, voxels));
 }
 
 bool can_estimate(const GlmFit& fit, const Eigen::MatrixXd& rows) {
@@ -183,43 +147,106 @@ std::vector<std::optional<JointEffects>> answers_of(const RunData& run, const Gl
 
 }  // namespace
 
+DesignMatrix design_of_run(const RunData& run, const FirstLevelOptions& options) {
+  DesignOptions design = options.design;
+  design.regressors = run.confounds;
+  design.regressor_names = run.confound_names;
+  const Series& series = *run.series;
+  return make_design(run.events,
+                     frame_times(series.volumes(), series.tr_s, series.start_s, options.slice_time_reference), design);
+}
+
+FirstLevelModel::FirstLevelModel(std::vector<ContrastRequest> contrasts, FirstLevelOptions options,
+                                 std::vector<std::string> columns)
+    : contrasts_(std::move(contrasts)),
+      options_(std::move(options)),
+      columns_(std::move(columns)),
+      answers_(contrasts_.size()) {
+  if (contrasts_.empty()) throw UsageError("a first-level model needs contrasts; got none");
+  for (const ContrastRequest& contrast : contrasts_) result_.contrasts.push_back({contrast, {}, {}});
+}
+
+void FirstLevelModel::add(const RunData& run) {
+  if (run.series == nullptr) throw UsageError(fmt::format("run '{}' has no series", run.name));
+  const Series& series = *run.series;
+  if (empty_.size() == 0) empty_ = Eigen::VectorX<bool>::Constant(series.values.cols(), false);
+  if (empty_.size() != series.values.cols()) {
+    throw ShapeError(fmt::format("run '{}' has {} voxels, those before it {}; read all runs within one mask", run.name,
+                                 series.values.cols(), empty_.size()));
+  }
+  with_context("run '" + run.name + "'", [&] {
+    DesignMatrix design = design_of_run(run, options_);
+    add_missing(columns_, design.names);
+    const std::vector<Question> questions = questions_of(contrasts_, columns_);  // refused before the work
+    last_fit_ = fit_glm(series.values, design, options_.noise, series.keep);
+    last_scale_ = (last_fit_.dispersion.array() != 0).cast<double>();
+    if (options_.percent) {
+      const double before = last_scale_.sum();
+      last_scale_ = scale_to_percent(last_fit_, mean_of_kept(series));
+      say_without_mean(run, static_cast<std::int64_t>(before) - (last_scale_.array() != 0).count(), last_scale_.size());
+    }
+    empty_ = empty_.array() || (last_fit_.dispersion.array() == 0);
+    auto answers = answers_of(run, last_fit_, columns_, questions);
+    for (std::size_t c = 0; c < contrasts_.size(); ++c) {
+      if (!answers[c]) continue;
+      answers_[c].push_back(std::move(*answers[c]));
+      result_.contrasts[c].runs.push_back(result_.runs.size());
+    }
+    result_.runs.push_back({run.name, std::move(design), last_fit_.rank, last_fit_.df});
+  });
+}
+
+MatrixF FirstLevelModel::last_residuals(const Series& series) const {
+  if (result_.runs.empty()) throw UsageError("residuals need a fitted run");
+  const MatrixD& design = result_.runs.back().design.values;
+  if (series.values.rows() != design.rows() || series.values.cols() != last_scale_.size()) {
+    throw ShapeError(fmt::format("the series is {} × {}, the fitted one was {} × {}", series.values.rows(),
+                                 series.values.cols(), design.rows(), last_scale_.size()));
+  }
+  const double offset = options_.percent ? kPercent : 0;
+  MatrixF residuals(series.values.rows(), series.values.cols());
+  parallel_for(residuals.cols(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const Eigen::ArrayXd scale = last_scale_.segment(begin, end - begin);
+    const Eigen::ArrayXd shift = (scale != 0).cast<double>() * offset;
+    const MatrixD fitted = design * last_fit_.coefficients.middleCols(begin, end - begin);
+    for (Eigen::Index t = 0; t < residuals.rows(); ++t) {
+      const Eigen::ArrayXd values = series.values.row(t).segment(begin, end - begin).cast<double>().transpose();
+      residuals.row(t).segment(begin, end - begin) =
+          (values * scale - shift - fitted.row(t).transpose().array()).cast<float>().matrix().transpose();
+    }
+  });
+  return residuals;
+}
+
+FirstLevelResult FirstLevelModel::result() {
+  if (result_.runs.empty()) throw UsageError("a first-level model needs runs; got none");
+  result_.empty_voxels = empty_.count();
+  for (std::size_t c = 0; c < contrasts_.size(); ++c) {
+    if (answers_[c].empty()) {
+      throw DataError(fmt::format("no run can answer contrast '{}' ({}); see the warnings for what each run lacks",
+                                  contrasts_[c].name, contrasts_[c].formula));
+    }
+    const JointEffects joint = fixed_effects(answers_[c], options_.run_weights);
+    result_.contrasts[c].maps = is_f_formula(contrasts_[c].formula) ? f_maps(joint) : t_maps(joint);
+    answers_[c].clear();
+  }
+  return std::move(result_);
+}
+
 FirstLevelResult first_level(const std::vector<RunData>& runs, const std::vector<ContrastRequest>& contrasts,
                              const FirstLevelOptions& options) {
-  check(runs, contrasts);
-  FirstLevelResult result;
+  std::vector<std::string> columns;
   for (const RunData& run : runs) {
-    result.designs.push_back(with_context("run '" + run.name + "'", [&] { return design_of(run, options); }));
+    if (run.series == nullptr) throw UsageError(fmt::format("run '{}' has no series", run.name));
+    with_context("run '" + run.name + "'", [&] { add_missing(columns, design_of_run(run, options).names); });
   }
-  const std::vector<std::string> columns = all_columns(result.designs);
-  const std::vector<Question> questions = questions_of(contrasts, columns);
-  std::vector<std::vector<JointEffects>> of_contrast(contrasts.size());
-  for (const ContrastRequest& contrast : contrasts) result.contrasts.push_back({contrast, {}, {}});
-  Eigen::VectorX<bool> empty = Eigen::VectorX<bool>::Constant(runs[0].series->values.cols(), false);
+  FirstLevelModel model(contrasts, options, std::move(columns));
   Progress progress("fitting runs", std::ssize(runs));
-  for (std::size_t r = 0; r < runs.size(); ++r) {
-    with_context("run '" + runs[r].name + "'", [&] {
-      const GlmFit fit = fit_run(runs[r], result.designs[r], options);
-      empty = empty.array() || (fit.dispersion.array() == 0);
-      auto answers = answers_of(runs[r], fit, columns, questions);
-      for (std::size_t c = 0; c < contrasts.size(); ++c) {
-        if (!answers[c]) continue;
-        of_contrast[c].push_back(std::move(*answers[c]));
-        result.contrasts[c].runs.push_back(r);
-      }
-    });
+  for (const RunData& run : runs) {
+    model.add(run);
     progress.advance();
   }
-  result.empty_voxels = empty.count();
-  for (std::size_t c = 0; c < contrasts.size(); ++c) {
-    if (of_contrast[c].empty()) {
-      throw DataError(fmt::format("no run can answer contrast '{}' ({}); see the warnings for what each run lacks",
-                                  contrasts[c].name, contrasts[c].formula));
-    }
-    const JointEffects joint = fixed_effects(of_contrast[c], options.run_weights);
-    result.contrasts[c].maps = questions[c].is_f ? f_maps(joint) : t_maps(joint);
-    of_contrast[c].clear();
-  }
-  return result;
+  return model.result();
 }
 
 }  // namespace noema

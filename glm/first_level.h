@@ -43,24 +43,61 @@ struct ContrastResult {
   std::vector<std::size_t> runs;
 };
 
+/// What the fit of one run leaves.
+struct RunFacts {
+  std::string name;
+  DesignMatrix design;
+  Eigen::Index rank = 0;
+  double df = 0;
+};
+
 struct FirstLevelResult {
-  std::vector<DesignMatrix> designs;  // of each run
+  std::vector<RunFacts> runs;
   std::vector<ContrastResult> contrasts;
   /// Voxels left at 0 because their series is constant in some run, or its mean is 0 and percent were asked for.
   std::int64_t empty_voxels = 0;
 };
 
-/// Fits each run and combines each contrast over the runs by fixed effects.
+/// A model to which runs are given one after the other, so that one series at a time is in memory.
 ///
-/// Formulas may name the columns of any run. A run whose design lacks a column of a contrast, or cannot estimate it, is
-/// left out of that contrast with a warning. Percent are of the voxel's own mean whatever its size (nilearn takes means
-/// below 1 as 1); voxels with a mean of 0 (below 1e-4 of their noise) have no percent and are left at 0, with a
-/// warning. Peak memory beyond the series: coefficients of one run, (P, V) doubles, and the maps of each contrast and
-/// run.
-/// @throws UsageError without runs or contrasts and for formulas that name no column of any run; ShapeError when runs
-///   differ in voxels; DataError when no run can answer a contrast; and what `make_design` and `fit_glm` throw, with
-///   the name of the run in front.
+/// Each run is fitted at once and asked every contrast; `result` combines the answers by fixed effects. Formulas may
+/// name the columns of any run. A run whose design lacks a column of a contrast, or cannot estimate it, is left out of
+/// that contrast with a warning. Percent are of the voxel's own mean whatever its size (nilearn takes means below 1 as
+/// 1); voxels with a mean of 0 (below 1e-4 of their noise) have no percent and are left at 0, with a warning. Memory
+/// beyond one series: coefficients of one run, (P, V) doubles, and effects and covariances of each contrast and run.
+class FirstLevelModel {
+ public:
+  /// @param columns  all names that formulas may use: the columns of all runs, as far as they are known beforehand.
+  /// @throws UsageError without contrasts.
+  FirstLevelModel(std::vector<ContrastRequest> contrasts, FirstLevelOptions options,
+                  std::vector<std::string> columns = {});
+
+  /// Fits a run. @throws UsageError for formulas that name no column of any run; ShapeError when runs differ in voxels;
+  ///   and what `make_design` and `fit_glm` throw, with the name of the run in front.
+  void add(const RunData& run);
+  /// What the last run's model leaves unexplained (T, V), in the unit of the effects and not whitened; dropped volumes
+  /// too. Voxels without effects have 0. @throws UsageError before the first run.
+  MatrixF last_residuals(const Series& series) const;
+
+  /// @throws UsageError without runs; DataError when no run can answer a contrast.
+  FirstLevelResult result();
+
+ private:
+  std::vector<ContrastRequest> contrasts_;
+  FirstLevelOptions options_;
+  std::vector<std::string> columns_;
+  std::vector<std::vector<JointEffects>> answers_;  // of each contrast
+  Eigen::VectorX<bool> empty_;
+  GlmFit last_fit_;
+  Eigen::VectorXd last_scale_;
+  FirstLevelResult result_;
+};
+
+/// All runs at once. @throws as `FirstLevelModel`.
 FirstLevelResult first_level(const std::vector<RunData>& runs, const std::vector<ContrastRequest>& contrasts,
                              const FirstLevelOptions& options = {});
+
+/// The design of a run: its events, confounds and the options' drifts. @throws as `make_design`.
+DesignMatrix design_of_run(const RunData& run, const FirstLevelOptions& options);
 
 }  // namespace noema

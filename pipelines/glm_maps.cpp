@@ -135,7 +135,7 @@ GlmMaps fit_glm_maps(const GlmJob& job) {
       const SubjectFit fit = with_context(fmt::format("GLM of subject '{}'", subject),
                                           [&, &runs = runs] { return fit_subject(job, runs); });
       if (result.design.names.empty()) {
-        result.design = fit.result.designs.front();
+        result.design = fit.result.runs.front().design;
         result.design_run = job.runs[runs.front()].id();
         result.design_subject = subject;
       }

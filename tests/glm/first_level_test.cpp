@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <Eigen/Cholesky>
 #include <cmath>
 
 #include "made_up.h"
@@ -53,7 +54,7 @@ TEST(FirstLevel, PlantedEffectInPercent) {
   EXPECT_NEAR(maps.effect[3], 2, 4 * std::sqrt(maps.variance[3]));
   EXPECT_GT(maps.z[3], 8);
   EXPECT_NEAR(result.contrasts[1].maps.effect[3], 1, 0.3);
-  EXPECT_EQ(maps.df, 2 * static_cast<double>(kVolumes - result.designs[0].values.cols()));
+  EXPECT_EQ(maps.df, 2 * static_cast<double>(kVolumes - result.runs[0].design.values.cols()));
   EXPECT_EQ(result.empty_voxels, 0);
 }
 
@@ -94,7 +95,7 @@ TEST(FirstLevel, FContrasts) {
   const std::vector<ContrastRequest> request{{"any", "a; b"}};
   const auto alone = first_level({make_run("one", one)}, request);
   const ContrastMaps& maps = alone.contrasts[0].maps;
-  const ContrastMaps expected = f_contrast(fit_glm(one.values, alone.designs[0], NoiseModel::ar1), "a; b");
+  const ContrastMaps expected = f_contrast(fit_glm(one.values, alone.runs[0].design, NoiseModel::ar1), "a; b");
   EXPECT_LE((maps.stat - expected.stat).norm(), 1e-10 * expected.stat.norm());
   EXPECT_EQ(maps.df_numerator, 2);
   EXPECT_GT(maps.z[3], 8);
@@ -124,7 +125,7 @@ TEST(FirstLevel, ConfoundsAreExplainedAway) {
   run.confound_names = {"motion"};
   const auto result = first_level({run}, {{"a", "a"}});
   EXPECT_GT(result.contrasts[0].maps.z[3], without + 2);
-  EXPECT_THAT(result.designs[0].names, testing::Contains("motion"));
+  EXPECT_THAT(result.runs[0].design.names, testing::Contains("motion"));
 }
 
 TEST(FirstLevel, EmptyVoxelsAreCounted) {
@@ -154,6 +155,24 @@ TEST(FirstLevel, StandardisedSeriesHaveNoPercent) {
   ASSERT_EQ(warnings.entries().size(), 1U);
   EXPECT_THAT(warnings.entries()[0].message, HasSubstr("40 of 40 voxels have a mean of 0"));
   EXPECT_GT(first_level({make_run("r", series)}, {{"a", "a"}}, {.percent = false}).contrasts[0].maps.z[3], 5);
+}
+
+// What is left is the scaled series less what the design explains; the design is orthogonal to it.
+TEST(FirstLevel, ResidualsAreWhatTheDesignLeaves) {
+  const Series series = make_series(15, {"a", "b"});
+  for (const bool percent : {true, false}) {
+    FirstLevelModel model({{"a", "a"}}, {.noise = NoiseModel::ols, .percent = percent});
+    EXPECT_THROW(model.last_residuals(series), UsageError);
+    model.add(make_run("r", series));
+    const MatrixF residuals = model.last_residuals(series);
+    const FirstLevelResult result = model.result();
+    const MatrixD& design = result.runs[0].design.values;
+    const Eigen::VectorXd y = series.values.col(3).cast<double>();
+    const Eigen::VectorXd left = y - design * (design.transpose() * design).ldlt().solve(design.transpose() * y);
+    const double scale = percent ? 100 / y.mean() : 1;
+    EXPECT_LE((residuals.col(3).cast<double>() - scale * left).norm(), 1e-4 * scale * left.norm());
+    EXPECT_EQ(result.runs[0].df, static_cast<double>(kVolumes - result.runs[0].rank));
+  }
 }
 
 TEST(FirstLevel, RefusesWhatCannotBe) {
