@@ -13,6 +13,7 @@
 #include "noema/core/progress.h"
 #include "noema/glm/arrangements.h"
 #include "noema/glm/clusters.h"
+#include "noema/glm/dense_products.h"
 #include "noema/glm/permuted_model.h"
 #include "noema/glm/tfce.h"
 
@@ -93,7 +94,7 @@ class PermutationTest {
 
   /// t = b √(df / (1 − Σa² − b²)), where b and a are what the tested variate and the confounds share with the data.
   MatrixD t_of_block(const MatrixD& weights, Eigen::Index count, Eigen::Index begin, Eigen::Index width) const {
-    const MatrixD shares = weights * model_.data.middleCols(begin, width);
+    const MatrixD shares = dense_product(weights, model_.data.middleCols(begin, width));
     MatrixD rest = 1 - shares.topRows(count).array().square();
     for (Eigen::Index m = 1; m < model_.model.cols(); ++m) {
       rest.array() -= shares.middleRows(m * count, count).array().square();

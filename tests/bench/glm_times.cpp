@@ -1,7 +1,7 @@
 // First-level models of arrays that a script gives:
 //   glm_times ols|ar1|ar2… DATA ROWS DESIGN COLUMNS REPETITIONS OUT
-// DATA is raw float32 (row by row), DESIGN raw float64. One line of JSON with the seconds; OUT is float64, t of the first
-// column's coefficient in each voxel, to compare.
+// DATA is raw float32 (row by row), DESIGN raw float64. One line of JSON with the seconds; OUT is float64, t of the
+// first column's coefficient in each voxel, to compare.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -22,8 +22,8 @@ void time_fit(std::span<char*> words) {
                                                  static_cast<Eigen::Index>(numbers / rows));
   const std::vector<double> weights = read_raw<double>(words[3], rows * columns);
   DesignMatrix design;
-  design.values = Eigen::Map<const MatrixD>(weights.data(), static_cast<Eigen::Index>(rows),
-                                            static_cast<Eigen::Index>(columns));
+  design.values =
+      Eigen::Map<const MatrixD>(weights.data(), static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(columns));
   for (std::size_t c = 0; c < columns; ++c) design.names.push_back("c" + std::to_string(c));
   const NoiseModel noise = parse_noise_model(words[0]);
   Eigen::VectorXd t;
