@@ -8,22 +8,21 @@
 #include "noema/cli/commands.h"
 #include "noema/cli/option_groups.h"
 #include "noema/core/error.h"
-#include "noema/preprocess/confounds.h"
 
 namespace noema {
 namespace {
 
 OptionGroup images_group() {
-  return {"Images",
-          {input_path("mask", "FILE",
-                      "A mask on the runs' grid; without it their brain masks, else masks from their mean images"),
-           number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100),
-           choice("confounds", {kConfoundsStrategies.begin(), kConfoundsStrategies.end()},
-                  "Confounds of the derivatives that become columns of the design")
-               .by_default("none"),
-           number("fd-threshold", "MM", "Leave out volumes whose framewise displacement is larger").range(0, 100),
-           number("dvars-threshold", "NUMBER", "Leave out volumes whose standardised DVARS is larger").range(0, 1000),
-           integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6)}};
+  OptionGroup group{
+      "Images",
+      {input_path("mask", "FILE",
+                  "A mask on the runs' grid; without it their brain masks, else masks from their mean images"),
+       number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100)}};
+  const std::vector<OptionSpec> confounds = confound_options("become columns of the design");
+  group.options.insert(group.options.end(), confounds.begin(), confounds.end());
+  group.options.push_back(
+      integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6));
+  return group;
 }
 
 OptionGroup model_group() {
@@ -76,9 +75,7 @@ GlmOptions read_glm_options(const CommandArguments& arguments) {
   prepare.high_pass_hz = read_auto_number(arguments, "high-pass");
   PreprocessOptions& preprocess = prepare.preprocess;
   preprocess.fwhm_mm = arguments.number("fwhm");
-  preprocess.confounds = arguments.text("confounds");
-  if (arguments.has("fd-threshold")) preprocess.fd_threshold_mm = arguments.number("fd-threshold");
-  if (arguments.has("dvars-threshold")) preprocess.std_dvars_threshold = arguments.number("dvars-threshold");
+  read_confound_options(arguments, preprocess);
   preprocess.drop_first = static_cast<int>(arguments.integer("drop-first"));
   if (arguments.has("labels")) options.rename = read_label_map(arguments.path("labels"));
   options.hrf = parse_hrf_model(arguments.text("hrf"));

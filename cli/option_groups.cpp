@@ -9,7 +9,7 @@
 #include "noema/core/error.h"
 #include "noema/interpret/attribution.h"
 #include "noema/pipelines/models.h"
-#include "noema/preprocess/confounds.h"
+#include "noema/preprocess/confounds_strategy.h"
 
 namespace noema {
 namespace {
@@ -55,9 +55,7 @@ std::optional<SampleUnit> read_unit(const std::string& word) {
 
 void read_preprocess(const CommandArguments& arguments, PreprocessOptions& options) {
   options.fwhm_mm = arguments.number("fwhm");
-  options.confounds = arguments.text("confounds");
-  if (arguments.has("fd-threshold")) options.fd_threshold_mm = arguments.number("fd-threshold");
-  if (arguments.has("dvars-threshold")) options.std_dvars_threshold = arguments.number("dvars-threshold");
+  read_confound_options(arguments, options);
   options.drop_first = static_cast<int>(arguments.integer("drop-first"));
   options.clean.detrend = !arguments.flag("no-detrend");
   options.clean.standardize = standardize_by(arguments.text("standardize"));
@@ -129,8 +127,23 @@ OptionGroup dataset_options(bool at_once) {
   return group;
 }
 
+std::vector<OptionSpec> confound_options(const std::string& fate) {
+  return {text("confounds", "CHOICE",
+               fmt::format("Confounds of the derivatives that {}. One of {}; one of these and more, as in "
+                           "simple+global_signal; parts alone, as in "
+                           "motion=basic,high_pass,wm_csf=full,compcor=anat_separated:5,scrub=5; or columns by a "
+                           "formula, as in 'formula: dd1(rps+wm+csf+gsr)^^2' (see the page on confounds)",
+                           fate, fmt::join(kConfoundsStrategies, ", ")))
+              .by_default("none"),
+          number("fd-threshold", "MM", "Leave out volumes whose framewise displacement is larger").range(0, 100),
+          number("dvars-threshold", "NUMBER", "Leave out volumes whose standardised DVARS is larger").range(0, 1000),
+          flag("compute-missing",
+               "Where volumes are left out and the confounds file lacks framewise displacement or standardised DVARS, "
+               "compute them from the motion parameters and the voxels; without it that is an error")};
+}
+
 OptionGroup preprocess_options() {
-  return {
+  OptionGroup group{
       "Preprocessing",
       {input_path("mask", "FILE",
                   "A mask on the runs' grid; without it their brain masks, else masks from their mean images"),
@@ -140,24 +153,24 @@ OptionGroup preprocess_options() {
               "What series are taken of: voxels, or geometric parcels of the mask. auto: voxels up to 60,000 of them")
            .by_default("auto"),
        integer("parcels", "N", "Geometric parcels").by_default("400").range(2, 100000),
-       number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100),
-       choice("confounds", {kConfoundsStrategies.begin(), kConfoundsStrategies.end()},
-              "Confounds of the derivatives that are regressed out")
-           .by_default("none"),
-       number("fd-threshold", "MM", "Leave out volumes whose framewise displacement is larger").range(0, 100),
-       number("dvars-threshold", "NUMBER", "Leave out volumes whose standardised DVARS is larger").range(0, 1000),
-       text("high-pass", "HZ",
-            "auto, none, or a cut-off frequency. auto: 1/128 Hz where that is slow enough for the "
-            "design, else detrending alone")
-           .by_default("auto"),
-       number("low-pass", "HZ", "A low-pass cut-off (Butterworth)").range(0, 100),
-       choice("filter", {"cosine", "butterworth"}, "How the high-pass is done").by_default("cosine"),
-       integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6),
-       flag("no-detrend", "Keep linear trends"),
-       choice("standardize", {"zscore", "zscore-population", "percent", "none"},
-              "How each series of a run is scaled. zscore: to a standard deviation (n - 1) of 1; zscore-population: "
-              "that of n")
-           .by_default("zscore")}};
+       number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100)}};
+  const std::vector<OptionSpec> scaling{
+      text("high-pass", "HZ",
+           "auto, none, or a cut-off frequency. auto: 1/128 Hz where that is slow enough for the "
+           "design, else detrending alone")
+          .by_default("auto"),
+      number("low-pass", "HZ", "A low-pass cut-off (Butterworth)").range(0, 100),
+      choice("filter", {"cosine", "butterworth"}, "How the high-pass is done").by_default("cosine"),
+      integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6),
+      flag("no-detrend", "Keep linear trends"),
+      choice("standardize", {"zscore", "zscore-population", "percent", "none"},
+             "How each series of a run is scaled. zscore: to a standard deviation (n - 1) of 1; zscore-population: "
+             "that of n")
+          .by_default("zscore")};
+  for (const std::vector<OptionSpec>& more : {confound_options("are regressed out"), scaling}) {
+    group.options.insert(group.options.end(), more.begin(), more.end());
+  }
+  return group;
 }
 
 OptionGroup label_source_options() {
@@ -295,6 +308,14 @@ PrepareOptions read_prepare_options(const CommandArguments& arguments) {
   options.features = arguments.text("features");
   options.parcels = static_cast<int>(arguments.integer("parcels"));
   return options;
+}
+
+void read_confound_options(const CommandArguments& arguments, PreprocessOptions& options) {
+  options.confounds = arguments.text("confounds");
+  static_cast<void>(with_context("--confounds", [&] { return confounds_strategy(options.confounds); }));
+  if (arguments.has("fd-threshold")) options.fd_threshold_mm = arguments.number("fd-threshold");
+  if (arguments.has("dvars-threshold")) options.std_dvars_threshold = arguments.number("dvars-threshold");
+  options.compute_missing = arguments.flag("compute-missing");
 }
 
 void read_label_sources(const CommandArguments& arguments, PrepareOptions& options) {

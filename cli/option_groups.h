@@ -17,6 +17,8 @@ std::vector<OptionSpec> model_and_dataset_arguments();
 /// @param at_once  with the number of subjects that are worked on at once.
 OptionGroup dataset_options(bool at_once = true);
 OptionGroup preprocess_options();
+/// Which confounds and which volumes to leave out. @param fate  what becomes of the confounds
+std::vector<OptionSpec> confound_options(const std::string& fate);
 /// Which events are labels of what; `label_options` are these and how samples are made of them.
 OptionGroup label_source_options();
 OptionGroup label_options();
@@ -31,6 +33,8 @@ DatasetQuery read_query(const CommandArguments& arguments);
 PrepareOptions read_dataset_options(const CommandArguments& arguments);
 /// @throws UsageError for values that do not fit together.
 PrepareOptions read_prepare_options(const CommandArguments& arguments);
+/// Of `confound_options`. @throws UsageError for what is no choice of confounds
+void read_confound_options(const CommandArguments& arguments, PreprocessOptions& options);
 /// Where labels come from, for commands that have `label_options`.
 void read_label_sources(const CommandArguments& arguments, PrepareOptions& options);
 /// Of `label_source_options`.

@@ -45,7 +45,11 @@ std::map<std::string, CompCorComponent> compcor_of(const nlohmann::json& sidecar
   for (const auto& [column, fields] : sidecar.items()) {
     if (!fields.is_object() || !text(fields, "Method").ends_with("CompCor")) continue;
     const bool retained = !fields.contains("Retained") || fields["Retained"] == true;
-    components[column] = {text(fields, "Mask"), text(fields, "Method"), retained};
+    CompCorComponent& component = components[column];
+    component = {text(fields, "Mask"), text(fields, "Method")};
+    component.retained = retained;
+    const auto explained = fields.find("CumulativeVarianceExplained");
+    if (explained != fields.end() && explained->is_number()) component.cumulative_variance = *explained;
   }
   return components;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,6 +18,8 @@ struct CompCorComponent {
   std::string mask;
   /// "aCompCor" or "tCompCor".
   std::string method;
+  /// The share of the variance that it and those before it explain; NaN where the sidecar does not say.
+  double cumulative_variance = std::numeric_limits<double>::quiet_NaN();
   /// Is it among those that explain enough variance to be offered?
   bool retained = true;
 };

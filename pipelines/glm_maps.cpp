@@ -11,7 +11,6 @@
 #include "noema/glm/group.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/output_folder.h"
-#include "noema/preprocess/confounds.h"
 
 namespace noema {
 namespace {
@@ -24,20 +23,8 @@ PreprocessOptions raw_options(const PreprocessOptions& preprocess) {
   raw.clean.high_pass_hz.reset();
   raw.clean.low_pass_hz.reset();
   raw.clean.standardize = Standardize::none;
-  raw.confounds = "none";
-  // Volumes that the strategy censors stay censored.
-  const auto scrub = confounds_strategy(preprocess.confounds).scrub;
-  if (scrub && !raw.fd_threshold_mm) raw.fd_threshold_mm = scrub->fd_threshold_mm;
-  if (scrub && !raw.std_dvars_threshold) raw.std_dvars_threshold = scrub->std_dvars_threshold;
+  raw.regress_confounds = false;
   return raw;
-}
-
-/// The confounds of the strategy, as columns of the design.
-Confounds confounds_of(const Run& run, const PreprocessOptions& preprocess) {
-  if (preprocess.confounds == "none") return {};
-  Confounds confounds = select_confounds(read_confounds(run.confounds), confounds_strategy(preprocess.confounds));
-  confounds.values = MatrixD(confounds.values.bottomRows(confounds.values.rows() - preprocess.drop_first));
-  return confounds;
 }
 
 FirstLevelOptions first_level_options(const GlmJob& job) {
@@ -70,7 +57,7 @@ SubjectFit fit_subject(const GlmJob& job, const std::vector<std::size_t>& runs) 
   std::vector<RunData> inputs;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const Run& run = job.runs[runs[i]];
-    Confounds confounds = confounds_of(run, job.preprocess);
+    Confounds confounds = std::move(series[i].confounds);
     inputs.push_back(
         {run.id(), &series[i].series, job.events[runs[i]], std::move(confounds.values), std::move(confounds.names)});
   }

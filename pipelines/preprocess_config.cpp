@@ -24,7 +24,8 @@ toml::table to_table(const PreprocessOptions& options) {
   table.insert("confounds", options.confounds);
   if (options.fd_threshold_mm) table.insert("fd_threshold_mm", *options.fd_threshold_mm);
   if (options.std_dvars_threshold) table.insert("std_dvars_threshold", *options.std_dvars_threshold);
-  table.insert("shortest_segment", options.shortest_segment);
+  if (options.shortest_segment) table.insert("shortest_segment", *options.shortest_segment);
+  table.insert("compute_missing", options.compute_missing);
   table.insert("drop_first", options.drop_first);
   return table;
 }
@@ -33,6 +34,7 @@ toml::table all_keys() {
   PreprocessOptions options;
   options.clean.high_pass_hz = options.clean.low_pass_hz = 1.0;
   options.fd_threshold_mm = options.std_dvars_threshold = 1.0;
+  options.shortest_segment = 1;
   return to_table(options);
 }
 
@@ -84,8 +86,10 @@ PreprocessOptions preprocess_from_toml(std::string_view text) {
   options.confounds = get<std::string>(table, "confounds").value_or(options.confounds);
   options.fd_threshold_mm = get<double>(table, "fd_threshold_mm");
   options.std_dvars_threshold = get<double>(table, "std_dvars_threshold");
-  options.shortest_segment =
-      static_cast<int>(get<std::int64_t>(table, "shortest_segment").value_or(options.shortest_segment));
+  if (const auto segment = get<std::int64_t>(table, "shortest_segment")) {
+    options.shortest_segment = static_cast<int>(*segment);
+  }
+  options.compute_missing = get<bool>(table, "compute_missing").value_or(options.compute_missing);
   options.drop_first = static_cast<int>(get<std::int64_t>(table, "drop_first").value_or(options.drop_first));
   options.validate();
   return options;

@@ -11,9 +11,11 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/core/memory.h"
 #include "noema/core/parallel.h"
 #include "noema/preprocess/butterworth.h"
 #include "noema/preprocess/censor.h"
+#include "noema/preprocess/columns.h"
 #include "noema/preprocess/cosine_drift.h"
 #include "noema/preprocess/detrend.h"
 #include "noema/preprocess/regress.h"
@@ -22,7 +24,8 @@
 namespace noema {
 namespace {
 
-constexpr std::int64_t kFeaturesAtOnce = 32;
+// A block of them, 200 volumes long, is in the second cache.
+constexpr std::int64_t kFeaturesAtOnce = 128;
 constexpr double kSameDrift = 0.999;
 
 constexpr std::array<std::string_view, 3> kFilterNames{"none", "cosine", "butterworth"};
@@ -56,12 +59,13 @@ class Cleaner {
   Cleaner(std::int64_t volumes, const MatrixD& confounds, std::span<const std::uint8_t> keep,
           const CleanOptions& options);
 
-  /// Cleans columns [begin, begin + count) in place.
+  /// Cleans columns [begin, begin + count) of `signals` into those of `result`, which may be the same. `block` is room.
   template <class Matrix>
-  void run(Matrix& signals, std::int64_t begin, std::int64_t count) const;
+  void run(const Matrix& signals, Matrix& result, std::int64_t begin, std::int64_t count, MatrixD& block) const;
 
  private:
   bool removes_mean() const { return options_.detrend || (filter_ && options_.high_pass_hz); }
+  Eigen::RowVectorXd spread_of_kept(const MatrixD& block) const;
   MatrixD with_drifts(const MatrixD& confounds) const;
   /// Fill, detrend, filter, select: what signals and confounds have in common. Rows in: `rows_`; rows out: the kept
   /// ones.
@@ -174,38 +178,45 @@ void Cleaner::prepare_basis(const MatrixD& confounds) {
   }
 }
 
-template <class Matrix>
-void Cleaner::run(Matrix& signals, std::int64_t begin, std::int64_t count) const {
-  MatrixD block(static_cast<Eigen::Index>(rows_.size()), count);
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    block.row(static_cast<Eigen::Index>(i)) = signals.row(rows_[i]).segment(begin, count).template cast<double>();
+/// 0 for columns that are constant over the kept volumes.
+Eigen::RowVectorXd Cleaner::spread_of_kept(const MatrixD& block) const {
+  Eigen::RowVectorXd spread(block.cols());
+  if (rows_.size() == kept_.size()) {
+    columns::spreads(block.data(), block.rows(), block.cols(), spread.data());
+    return spread;
   }
+  const MatrixD kept = select_rows(block, kept_of_rows_);
+  columns::spreads(kept.data(), kept.rows(), kept.cols(), spread.data());
+  return spread;
+}
+
+template <class Matrix>
+void Cleaner::run(const Matrix& signals, Matrix& result, std::int64_t begin, std::int64_t count, MatrixD& block) const {
+  using Scalar = typename Matrix::Scalar;
+  block.resize(static_cast<Eigen::Index>(rows_.size()), count);
+  columns::gather({signals.data() + begin, volumes_, count, signals.cols()}, rows_.data(), block.rows(), block.data());
   // Constant columns would become rounding noise of standard deviation 1.
-  const Eigen::Index first = kept_of_rows_.front();
-  Eigen::Array<bool, 1, Eigen::Dynamic> varies = Eigen::Array<bool, 1, Eigen::Dynamic>::Constant(count, false);
-  for (const std::int64_t i : kept_of_rows_) varies = varies || (block.row(i).array() != block.row(first).array());
-  if (!keeps_constants_) varies.setConstant(true);
-  const Eigen::RowVectorXd values = block.row(first);
+  const Eigen::RowVectorXd values = block.row(kept_of_rows_.front());
+  const Eigen::RowVectorXd spread = spread_of_kept(block);
 
   if (spline_) spline_->fill(block);
-  const Eigen::RowVectorXd mean = column_means(block);
+  const bool needs_mean = options_.standardize == Standardize::percent && removes_mean();
+  const Eigen::RowVectorXd mean = needs_mean ? column_means(block) : Eigen::RowVectorXd();
   filter_and_select(block);
   if (basis_.cols() > 0) remove_projection(block, basis_);
   if (options_.standardize == Standardize::zscore) zscore(block);
   if (options_.standardize == Standardize::zscore_population) zscore(block, 0);
   if (options_.standardize == Standardize::percent) {
-    if (removes_mean()) block.rowwise() += mean;
+    if (needs_mean) columns::shift(block.data(), block.rows(), block.cols(), mean.data());
     percent_change(block);
   }
   const bool to_zero = removes_mean() || options_.standardize != Standardize::none;
   for (Eigen::Index f = 0; f < count; ++f) {
-    if (!varies[f]) block.col(f).setConstant(to_zero ? 0 : values[f]);
+    if (spread[f] == 0 && keeps_constants_) block.col(f).setConstant(to_zero ? 0 : values[f]);
   }
-  for (std::size_t i = 0; i < kept_.size(); ++i) {
-    signals.row(kept_[i]).segment(begin, count) =
-        block.row(static_cast<Eigen::Index>(i)).template cast<typename Matrix::Scalar>();
-  }
-  fill_censored(signals, begin, count);
+  columns::scatter(block.data(), kept_.data(), block.rows(),
+                   columns::View<Scalar>{result.data() + begin, volumes_, count, result.cols()});
+  fill_censored(result, begin, count);
 }
 
 template <class Matrix>
@@ -232,22 +243,23 @@ void check_volumes(std::int64_t volumes, const MatrixD& confounds, std::span<con
   }
 }
 
+/// `result` has the shape of `signals`, or is the same.
 template <class Matrix>
-Matrix clean_columns(Matrix signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
-                     const CleanOptions& options) {
+void clean_columns(const Matrix& signals, Matrix& result, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+                   const CleanOptions& options) {
   options.validate();
   const std::int64_t volumes = signals.rows();
   check_volumes(volumes, confounds, keep);
   const Cleaner cleaner(volumes, confounds.cols() > 0 ? confounds : MatrixD(volumes, 0), keep, options);
   const std::int64_t blocks = (signals.cols() + kFeaturesAtOnce - 1) / kFeaturesAtOnce;
-  parallel_for(blocks, 8, [&](std::int64_t from, std::int64_t to) {
+  parallel_for(blocks, 4, [&](std::int64_t from, std::int64_t to) {
+    MatrixD room;
     for (std::int64_t b = from; b < to; ++b) {
       check_cancelled();
       const std::int64_t begin = b * kFeaturesAtOnce;
-      cleaner.run(signals, begin, std::min<std::int64_t>(kFeaturesAtOnce, signals.cols() - begin));
+      cleaner.run(signals, result, begin, std::min<std::int64_t>(kFeaturesAtOnce, signals.cols() - begin), room);
     }
   });
-  return signals;
 }
 
 template <class Matrix>
@@ -266,10 +278,11 @@ Matrix clean_runs(Matrix signals, const MatrixD& confounds, std::span<const std:
     }
     const auto rows = Eigen::seqN(static_cast<Eigen::Index>(begin), static_cast<Eigen::Index>(end - begin));
     const MatrixD own = confounds.cols() > 0 ? MatrixD(confounds(rows, Eigen::all)) : MatrixD();
-    signals(rows, Eigen::all) = with_context(fmt::format("run {}", run_of[begin]), [&] {
-      return clean_columns(Matrix(signals(rows, Eigen::all)), own,
-                           keep.empty() ? keep : keep.subspan(begin, end - begin), options);
+    Matrix run = signals(rows, Eigen::all);
+    with_context(fmt::format("run {}", run_of[begin]), [&] {
+      clean_columns(run, run, own, keep.empty() ? keep : keep.subspan(begin, end - begin), options);
     });
+    signals(rows, Eigen::all) = run;
   }
   return signals;
 }
@@ -278,12 +291,22 @@ Matrix clean_runs(Matrix signals, const MatrixD& confounds, std::span<const std:
 
 MatrixD clean(MatrixD signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
               const CleanOptions& options) {
-  return clean_columns(std::move(signals), confounds, keep, options);
+  clean_columns(signals, signals, confounds, keep, options);
+  return signals;
 }
 
-MatrixF clean(MatrixF signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+MatrixF clean(MatrixF&& signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
               const CleanOptions& options) {
-  return clean_columns(std::move(signals), confounds, keep, options);
+  clean_columns(signals, signals, confounds, keep, options);
+  return std::move(signals);
+}
+
+MatrixF clean(const MatrixF& signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+              const CleanOptions& options) {
+  MatrixF result(signals.rows(), signals.cols());
+  advise_large_pages(result.data(), static_cast<std::size_t>(result.size()) * sizeof(float));
+  clean_columns(signals, result, confounds, keep, options);
+  return result;
 }
 
 MatrixD clean(MatrixD signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,

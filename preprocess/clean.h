@@ -64,7 +64,10 @@ struct CleanOptions {
 ///         confounds that are not finite.
 MatrixD clean(MatrixD signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
               const CleanOptions& options);  // (T, F)
-MatrixF clean(MatrixF signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+MatrixF clean(const MatrixF& signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
+              const CleanOptions& options);  // (T, F)
+/// In place, for series that would not fit into memory twice.
+MatrixF clean(MatrixF&& signals, const MatrixD& confounds, std::span<const std::uint8_t> keep,
               const CleanOptions& options);  // (T, F)
 
 /// Runs that follow one another in one matrix, each cleaned on its own with the same options: `run_of` (T) tells the

@@ -9,12 +9,11 @@
 #include <span>
 
 #include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/preprocess/confound_formula.h"
 
 namespace noema {
 namespace {
-
-constexpr const char* kDisplacement = "framewise_displacement";
-constexpr const char* kDvars = "std_dvars";
 
 /// Columns wanted, and what is not there.
 struct Choice {
@@ -49,6 +48,17 @@ void take_model(const ConfoundTable& table, std::initializer_list<std::string_vi
   for (const std::string_view base : bases) {
     for (const std::string_view suffix : suffixes(model)) choice.take(table, fmt::format("{}{}", base, suffix));
   }
+}
+
+/// All columns with this in their name. Are there any?
+bool take_containing(const ConfoundTable& table, std::string_view part, Choice& choice) {
+  bool any = false;
+  for (const std::string& name : table.names) {
+    if (name.find(part) == std::string::npos) continue;
+    choice.names.insert(name);
+    any = true;
+  }
+  return any;
 }
 
 /// The first `most` columns with this prefix, and, where the sidecar tells masks apart, of this mask.
@@ -96,23 +106,21 @@ void take_judge(const ConfoundTable& table, const char* name, Choice& choice) {
 
 Choice choose(const ConfoundTable& table, const ConfoundsOptions& options) {
   Choice choice;
+  if (options.scrub) {
+    if (std::isfinite(options.scrub->fd_threshold_mm)) take_judge(table, kDisplacementColumn, choice);
+    if (std::isfinite(options.scrub->std_dvars_threshold)) take_judge(table, kDvarsColumn, choice);
+  }
+  if (!options.formula.empty()) return choice;
   if (options.motion) {
     take_model(table, {"trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"}, *options.motion, choice);
   }
   if (options.wm_csf) take_model(table, {"csf", "white_matter"}, *options.wm_csf, choice);
   if (options.global_signal) take_model(table, {"global_signal"}, *options.global_signal, choice);
-  if (options.high_pass) {
-    const std::size_t before = choice.names.size();
-    for (const std::string& name : table.names) {
-      if (name.find("cosine") != std::string::npos) choice.names.insert(name);
-    }
-    if (choice.names.size() == before) choice.missing.push_back("cosineNN");
+  if (options.high_pass) take_containing(table, "cosine", choice);
+  if (options.ica_aroma == IcaAroma::basic && !take_containing(table, "aroma", choice)) {
+    choice.missing.emplace_back("aroma_motion_NN");
   }
   if (options.compcor) take_compcor(table, *options.compcor, options.n_compcor, choice);
-  if (options.scrub) {
-    if (std::isfinite(options.scrub->fd_threshold_mm)) take_judge(table, kDisplacement, choice);
-    if (std::isfinite(options.scrub->std_dvars_threshold)) take_judge(table, kDvars, choice);
-  }
   return choice;
 }
 
@@ -127,8 +135,8 @@ std::vector<std::uint8_t> volumes_to_keep(const ConfoundTable& table, const Conf
     const auto judged_by = [&](const char* name, double threshold) {
       return std::isfinite(threshold) ? column(table, name) : std::vector<double>(keep.size(), 0);
     };
-    keep = keep_mask(judged_by(kDisplacement, options.scrub->fd_threshold_mm),
-                     judged_by(kDvars, options.scrub->std_dvars_threshold), *options.scrub);
+    keep = keep_mask(judged_by(kDisplacementColumn, options.scrub->fd_threshold_mm),
+                     judged_by(kDvarsColumn, options.scrub->std_dvars_threshold), *options.scrub);
   }
   for (const std::string& name : table.names) {
     if (name.find("non_steady_state") == std::string::npos) continue;
@@ -140,54 +148,63 @@ std::vector<std::uint8_t> volumes_to_keep(const ConfoundTable& table, const Conf
   return keep;
 }
 
+std::vector<FormulaColumn> chosen_columns(const ConfoundTable& table, const ConfoundsOptions& options) {
+  const Choice choice = choose(table, options);
+  if (!choice.missing.empty()) {
+    throw DataError(fmt::format("'{}' lacks the columns {}; it can serve the strategies {}", table.path.string(),
+                                fmt::join(choice.missing, ", "), fmt::join(servable_strategies(table), ", ")));
+  }
+  if (!options.formula.empty()) return ConfoundFormula(options.formula).columns(table);
+  const auto is_cosine = [](const std::string& name) { return name.find("cosine") != std::string::npos; };
+  if (options.high_pass && std::none_of(choice.names.begin(), choice.names.end(), is_cosine)) {
+    log_warning(fmt::format("'{}' has no cosines, so the confounds do no high-pass", table.path.string()));
+  }
+  std::vector<FormulaColumn> columns;
+  for (const std::string& name : choice.names) columns.push_back({name, table.values.col(table.index(name))});
+  return columns;
+}
+
+/// What is missing at the start (the first volume, and as many more as differences cost) takes the first value.
+void fill_start(FormulaColumn& column) {
+  const Eigen::Index most = std::min<Eigen::Index>(column.values.size(), column.order + 2);
+  Eigen::Index first = 0;
+  while (first < most && std::isnan(column.values[first])) ++first;
+  if (first < most) column.values.head(first).setConstant(column.values[first]);
+}
+
+double mean_of_kept(const FormulaColumn& column, const std::vector<std::uint8_t>& keep, const ConfoundTable& table) {
+  double sum = 0, count = 0;
+  for (std::size_t t = 0; t < keep.size(); ++t) {
+    if (!keep[t]) continue;
+    const double value = column.values[static_cast<Eigen::Index>(t)];
+    if (!std::isfinite(value)) {
+      throw DataError(
+          fmt::format("'{}': column {} has no number at volume {} (counted from 0); only the first volume "
+                      "may lack one",
+                      table.path.string(), column.name, t));
+    }
+    sum += value;
+    count += 1;
+  }
+  return sum / count;
+}
+
 }  // namespace
-
-void ConfoundsOptions::validate() const {
-  if (compcor && !high_pass) {
-    throw UsageError("CompCor confounds need the cosines too (high_pass): they were computed from filtered data");
-  }
-  if (n_compcor && *n_compcor < 1) {
-    throw UsageError(fmt::format("found {} CompCor components, expected at least 1", *n_compcor));
-  }
-}
-
-ConfoundsOptions confounds_strategy(std::string_view name) {
-  ConfoundsOptions options;
-  if (name == "none") return options;
-  options.motion = ConfoundModel::full;
-  if (name == "motion") return options;
-  options.high_pass = true;
-  if (name == "simple") {
-    options.wm_csf = ConfoundModel::basic;
-  } else if (name == "scrubbing") {
-    options.wm_csf = ConfoundModel::full;
-    options.scrub = ScrubOptions{};
-  } else if (name == "compcor") {
-    options.compcor = CompCor::anat_combined;
-  } else {
-    throw UsageError(
-        fmt::format("confounds strategy '{}': expected one of {}", name, fmt::join(kConfoundsStrategies, ", ")));
-  }
-  return options;
-}
 
 std::vector<std::string> servable_strategies(const ConfoundTable& table) {
   std::vector<std::string> names;
   for (const std::string_view name : kConfoundsStrategies) {
-    if (choose(table, confounds_strategy(name)).missing.empty()) names.emplace_back(name);
+    const ConfoundsOptions options = confounds_strategy(name);
+    if (options.ica_aroma == IcaAroma::full) continue;  // the image decides
+    if (choose(table, options).missing.empty()) names.emplace_back(name);
   }
   return names;
 }
 
 Confounds select_confounds(const ConfoundTable& table, const ConfoundsOptions& options) {
   options.validate();
-  const Choice choice = choose(table, options);
-  if (!choice.missing.empty()) {
-    throw DataError(fmt::format("'{}' lacks the columns {}; it can serve the strategies {}", table.path.string(),
-                                fmt::join(choice.missing, ", "), fmt::join(servable_strategies(table), ", ")));
-  }
+  std::vector<FormulaColumn> columns = chosen_columns(table, options);
   Confounds result;
-  result.names.assign(choice.names.begin(), choice.names.end());
   result.keep = volumes_to_keep(table, options);
   const Eigen::Index volumes = table.values.rows();
   const auto kept = std::count(result.keep.begin(), result.keep.end(), 1);
@@ -195,23 +212,13 @@ Confounds select_confounds(const ConfoundTable& table, const ConfoundsOptions& o
     throw DataError(fmt::format("'{}': all {} volumes are censored; raise the thresholds or drop the run",
                                 table.path.string(), volumes));
   }
-  result.values.resize(volumes, static_cast<Eigen::Index>(result.names.size()));
-  for (std::size_t c = 0; c < result.names.size(); ++c) {
-    auto values = result.values.col(static_cast<Eigen::Index>(c));
-    values = table.values.col(table.index(result.names[c]));
-    if (volumes > 1 && std::isnan(values[0])) values[0] = values[1];
-    double sum = 0;
-    for (Eigen::Index t = 0; t < volumes; ++t) {
-      if (!result.keep[static_cast<std::size_t>(t)]) continue;
-      if (!std::isfinite(values[t])) {
-        throw DataError(
-            fmt::format("'{}': column {} has no number at volume {} (counted from 0); only the first volume "
-                        "may lack one",
-                        table.path.string(), result.names[c], t));
-      }
-      sum += values[t];
-    }
-    if (options.demean) values.array() -= sum / static_cast<double>(kept);
+  result.values.resize(volumes, static_cast<Eigen::Index>(columns.size()));
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    fill_start(columns[c]);
+    const double mean = mean_of_kept(columns[c], result.keep, table);
+    if (options.demean) columns[c].values.array() -= mean;
+    result.values.col(static_cast<Eigen::Index>(c)) = columns[c].values;
+    result.names.push_back(std::move(columns[c].name));
   }
   return result;
 }

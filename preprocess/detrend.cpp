@@ -1,5 +1,8 @@
 #include "noema/preprocess/detrend.h"
 
+#include "noema/preprocess/columns.h"
+#include "noema/preprocess/standardize.h"
+
 namespace noema {
 
 void detrend(MatrixD& series) {
@@ -8,15 +11,10 @@ void detrend(MatrixD& series) {
   Eigen::VectorXd ramp =
       Eigen::VectorXd::LinSpaced(rows, 0, static_cast<double>(rows - 1)).array() - static_cast<double>(rows - 1) / 2;
   ramp /= ramp.norm();
-  Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(series.cols());
-  for (Eigen::Index t = 0; t < rows; ++t) mean += series.row(t);
-  mean /= static_cast<double>(rows);
-  Eigen::RowVectorXd slope = Eigen::RowVectorXd::Zero(series.cols());
-  for (Eigen::Index t = 0; t < rows; ++t) {
-    series.row(t) -= mean;
-    slope += ramp[t] * series.row(t);
-  }
-  for (Eigen::Index t = 0; t < rows; ++t) series.row(t) -= ramp[t] * slope;
+  const Eigen::RowVectorXd mean = column_means(series);
+  Eigen::RowVectorXd slope(series.cols());
+  columns::shift_and_weigh(series.data(), rows, series.cols(), mean.data(), ramp.data(), slope.data());
+  columns::remove_weighted(series.data(), rows, series.cols(), ramp.data(), slope.data());
 }
 
 }  // namespace noema

@@ -15,45 +15,65 @@ namespace {
 
 constexpr Eigen::Index kAtOnce = 4;
 constexpr double kSmallestShare = 1e-10;
+// Columns that are worked on at once, as two vectors.
+constexpr Eigen::Index kWide = 8;
+constexpr Eigen::Index kPanel = 2 * kWide;
+using Wide = double __attribute__((vector_size(kWide * sizeof(double)), aligned(sizeof(double)), may_alias));
 
-/// weights (4, F) = the products of four basis columns (given by row: basis[t·stride + r]) with the series.
+/// weights (R, 16) = basisᵀ (T, R) times 16 columns of the series. R is a multiple of four.
 NOEMA_SIMD_CLONES
-void products(const double* series, const double* basis, Eigen::Index rows, Eigen::Index features, Eigen::Index stride,
+void products(const double* series, Eigen::Index stride, const double* basis, Eigen::Index rows, Eigen::Index rank,
               double* weights) {
-  for (Eigen::Index i = 0; i < kAtOnce * features; ++i) weights[i] = 0;
-  double* w0 = weights;
-  double* w1 = w0 + features;
-  double* w2 = w1 + features;
-  double* w3 = w2 + features;
-  for (Eigen::Index t = 0; t < rows; ++t) {
-    const double* x = series + t * features;
-    const double* q = basis + t * stride;
-    const double q0 = q[0], q1 = q[1], q2 = q[2], q3 = q[3];
-#pragma GCC ivdep
-    for (Eigen::Index f = 0; f < features; ++f) {
-      w0[f] += q0 * x[f];
-      w1[f] += q1 * x[f];
-      w2[f] += q2 * x[f];
-      w3[f] += q3 * x[f];
+  for (Eigen::Index r = 0; r < rank; r += kAtOnce) {
+    Wide a0{}, a1{}, b0{}, b1{}, c0{}, c1{}, d0{}, d1{};
+    const double* x = series;
+    const double* q = basis + r;
+    for (Eigen::Index t = 0; t < rows; ++t, x += stride, q += rank) {
+      const Wide* values = reinterpret_cast<const Wide*>(x);
+      const Wide x0 = values[0], x1 = values[1];
+      a0 += q[0] * x0;
+      a1 += q[0] * x1;
+      b0 += q[1] * x0;
+      b1 += q[1] * x1;
+      c0 += q[2] * x0;
+      c1 += q[2] * x1;
+      d0 += q[3] * x0;
+      d1 += q[3] * x1;
     }
+    Wide* to = reinterpret_cast<Wide*>(weights + r * kPanel);
+    to[0] = a0, to[1] = a1, to[2] = b0, to[3] = b1, to[4] = c0, to[5] = c1, to[6] = d0, to[7] = d1;
   }
 }
 
+/// 16 columns of the series −= basis (T, R) times weights (R, 16). T is a multiple of four.
 NOEMA_SIMD_CLONES
-void subtract(double* series, const double* basis, Eigen::Index rows, Eigen::Index features, Eigen::Index stride,
+void subtract(double* series, Eigen::Index stride, const double* basis, Eigen::Index rows, Eigen::Index rank,
               const double* weights) {
-  const double* w0 = weights;
-  const double* w1 = w0 + features;
-  const double* w2 = w1 + features;
-  const double* w3 = w2 + features;
-  for (Eigen::Index t = 0; t < rows; ++t) {
-    double* x = series + t * features;
-    const double* q = basis + t * stride;
-    const double q0 = q[0], q1 = q[1], q2 = q[2], q3 = q[3];
-#pragma GCC ivdep
-    for (Eigen::Index f = 0; f < features; ++f) x[f] -= (q0 * w0[f] + q1 * w1[f]) + (q2 * w2[f] + q3 * w3[f]);
+  for (Eigen::Index t = 0; t < rows; t += kAtOnce) {
+    Wide a0{}, a1{}, b0{}, b1{}, c0{}, c1{}, d0{}, d1{};
+    const double* q = basis + t * rank;
+    const Wide* w = reinterpret_cast<const Wide*>(weights);
+    for (Eigen::Index r = 0; r < rank; ++r, w += 2) {
+      a0 += q[r] * w[0];
+      a1 += q[r] * w[1];
+      b0 += q[rank + r] * w[0];
+      b1 += q[rank + r] * w[1];
+      c0 += q[2 * rank + r] * w[0];
+      c1 += q[2 * rank + r] * w[1];
+      d0 += q[3 * rank + r] * w[0];
+      d1 += q[3 * rank + r] * w[1];
+    }
+    double* x = series + t * stride;
+    Wide* first = reinterpret_cast<Wide*>(x);
+    Wide* second = reinterpret_cast<Wide*>(x + stride);
+    Wide* third = reinterpret_cast<Wide*>(x + 2 * stride);
+    Wide* fourth = reinterpret_cast<Wide*>(x + 3 * stride);
+    first[0] -= a0, first[1] -= a1, second[0] -= b0, second[1] -= b1;
+    third[0] -= c0, third[1] -= c1, fourth[0] -= d0, fourth[1] -= d1;
   }
 }
+
+Eigen::Index up_to_four(Eigen::Index n) { return (n + kAtOnce - 1) / kAtOnce * kAtOnce; }
 
 }  // namespace
 
@@ -73,17 +93,27 @@ void remove_projection(MatrixD& series, const MatrixD& basis) {
   if (series.rows() != basis.rows()) {
     throw ShapeError(fmt::format("confounds of {} volumes for a series of {}", basis.rows(), series.rows()));
   }
-  // In fours, the last group filled up with columns of zeros.
-  const Eigen::Index width = (basis.cols() + kAtOnce - 1) / kAtOnce * kAtOnce;
-  MatrixD padded = MatrixD::Zero(basis.rows(), width);
-  padded.leftCols(basis.cols()) = basis;
-  // All products before any subtraction: the basis is orthonormal only up to rounding.
-  MatrixD weights(width, series.cols());
-  for (Eigen::Index r = 0; r < width; r += kAtOnce) {
-    products(series.data(), padded.data() + r, series.rows(), series.cols(), width, weights.row(r).data());
-  }
-  for (Eigen::Index r = 0; r < width; r += kAtOnce) {
-    subtract(series.data(), padded.data() + r, series.rows(), series.cols(), width, weights.row(r).data());
+  const Eigen::Index rows = series.rows(), rank = up_to_four(basis.cols()), padded_rows = up_to_four(rows);
+  MatrixD padded = MatrixD::Zero(padded_rows, rank);
+  padded.topLeftCorner(rows, basis.cols()) = basis;
+  MatrixD weights(rank, kPanel);
+  // The last rows and columns may not fill fours and panels; they are worked on in a copy that zeros fill up.
+  MatrixD panel;
+  for (Eigen::Index begin = 0; begin < series.cols(); begin += kPanel) {
+    const Eigen::Index width = std::min(kPanel, series.cols() - begin);
+    double* columns = series.data() + begin;
+    Eigen::Index stride = series.cols();
+    const bool copies = padded_rows > rows || width < kPanel;
+    if (copies) {
+      panel.setZero(padded_rows, kPanel);
+      panel.topLeftCorner(rows, width) = series.middleCols(begin, width);
+      columns = panel.data();
+      stride = kPanel;
+    }
+    // All products before any subtraction: the basis is orthonormal only up to rounding.
+    products(columns, stride, padded.data(), padded_rows, rank, weights.data());
+    subtract(columns, stride, padded.data(), padded_rows, rank, weights.data());
+    if (copies) series.middleCols(begin, width) = panel.topLeftCorner(rows, width);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -13,8 +14,8 @@
 #include "noema/core/progress.h"
 #include "noema/io/confounds.h"
 #include "noema/io/nifti.h"
-#include "noema/preprocess/confounds.h"
 #include "noema/preprocess/extract.h"
+#include "noema/preprocess/motion_metrics.h"
 #include "noema/preprocess/nuisance.h"
 #include "noema/preprocess/regions.h"
 #include "noema/preprocess/smooth.h"
@@ -133,6 +134,21 @@ class MaskedRun {
   const ImageHeader& header() const { return reader_.header(); }
   std::int64_t volumes() const { return header().volumes - drop_; }
 
+  /// (T, V): the voxels of the mask as they are in the file.
+  MatrixF read_voxels() {
+    Progress progress("reading " + run_.id() + " for DVARS", volumes());
+    std::vector<float> volume(static_cast<std::size_t>(header().grid.voxel_count()));
+    MatrixF values(volumes(), features_.mask.size());
+    reader_.seek(drop_);
+    for (std::int64_t t = 0; t < volumes(); ++t) {
+      check_cancelled();
+      reader_.read_volume(std::span(volume));
+      extract_voxels(volume, features_.mask, std::span(values.row(t).data(), features_.mask.voxels.size()));
+      progress.advance();
+    }
+    return values;
+  }
+
   /// Fills (T, F). `record` and `global_signal` may be null.
   void read(Extractor& extractor, MatrixF& values, VoxelRecord* record, std::vector<double>* global_signal) {
     Progress progress("reading " + run_.id(), volumes());
@@ -167,12 +183,12 @@ ConfoundsOptions confounds_options(const PreprocessOptions& options) {
   ConfoundsOptions result = confounds_strategy(options.confounds);
   if (!result.scrub && (options.fd_threshold_mm || options.std_dvars_threshold)) {
     constexpr double kNone = std::numeric_limits<double>::infinity();
-    result.scrub = ScrubOptions{kNone, kNone, 0};
+    result.scrub = ScrubOptions{kNone, kNone};
   }
   if (!result.scrub) return result;
   if (options.fd_threshold_mm) result.scrub->fd_threshold_mm = *options.fd_threshold_mm;
   if (options.std_dvars_threshold) result.scrub->std_dvars_threshold = *options.std_dvars_threshold;
-  result.scrub->shortest_segment = options.shortest_segment;
+  if (options.shortest_segment) result.scrub->shortest_segment = *options.shortest_segment;
   return result;
 }
 
@@ -183,6 +199,7 @@ bool needs_table(const PreprocessOptions& options) {
 std::optional<ConfoundTable> read_table_of(const Run& run, const PreprocessOptions& options, std::int64_t volumes) {
   if (run.confounds.empty()) {
     if (!needs_table(options)) return {};
+    if (options.compute_missing) return ConfoundTable{run.bold, {}, MatrixD(volumes, 0), {}};
     throw DataError(fmt::format(
         "run '{}' has no confounds file, which {} needs; use '--confounds none' without censoring", run.bold.string(),
         options.confounds == "none" ? "censoring" : "the strategy " + options.confounds));
@@ -195,6 +212,38 @@ std::optional<ConfoundTable> read_table_of(const Run& run, const PreprocessOptio
   return table;
 }
 
+bool judged_by(double threshold) { return std::isfinite(threshold); }
+
+void add_column(ConfoundTable& table, const char* name, const std::vector<double>& values) {
+  table.names.emplace_back(name);
+  table.values.conservativeResize(Eigen::NoChange, table.values.cols() + 1);
+  table.values.rightCols(1) = Eigen::Map<const Eigen::VectorXd>(values.data(), table.values.rows());
+}
+
+/// Adds what censoring needs and the table lacks, as far as it can be computed. Returns a sentence for each.
+std::vector<std::string> compute_missing(ConfoundTable& table, const ScrubOptions& scrub, MaskedRun& file) {
+  std::vector<std::string> notes;
+  const auto is_there = [&](const char* name) { return table.has(name); };
+  constexpr std::array<const char*, 6> kMotion{"trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"};
+  if (judged_by(scrub.fd_threshold_mm) && !is_there(kDisplacementColumn) &&
+      std::all_of(kMotion.begin(), kMotion.end(), is_there)) {
+    MatrixD parameters(table.values.rows(), 6);
+    for (std::size_t c = 0; c < kMotion.size(); ++c) {
+      parameters.col(static_cast<Eigen::Index>(c)) = table.values.col(table.index(kMotion[c]));
+    }
+    add_column(table, kDisplacementColumn, framewise_displacement(parameters));
+    notes.emplace_back("Framewise displacement was computed from the motion parameters (sphere of 50 mm).");
+  }
+  if (judged_by(scrub.std_dvars_threshold) && !is_there(kDvarsColumn)) {
+    std::vector<double> values = dvars(file.read_voxels()).standardised;
+    values.insert(values.begin(), static_cast<std::size_t>(table.values.rows()) - values.size(),
+                  std::numeric_limits<double>::quiet_NaN());
+    add_column(table, kDvarsColumn, values);
+    notes.emplace_back("Standardised DVARS was computed from the voxels of the mask.");
+  }
+  return notes;
+}
+
 /// Rows from `first` on.
 void drop_rows(Confounds& confounds, ConfoundTable* table, int first) {
   confounds.values = confounds.values.bottomRows(confounds.values.rows() - first).eval();
@@ -202,8 +251,8 @@ void drop_rows(Confounds& confounds, ConfoundTable* table, int first) {
   if (table != nullptr) table->values = table->values.bottomRows(table->values.rows() - first).eval();
 }
 
-Confounds confounds_of(const ConfoundTable* table, const PreprocessOptions& options, std::int64_t volumes) {
-  if (table != nullptr) return select_confounds(*table, confounds_options(options));
+Confounds confounds_of(const ConfoundTable* table, const ConfoundsOptions& options, std::int64_t volumes) {
+  if (table != nullptr) return select_confounds(*table, options);
   return {MatrixD(volumes, 0), {}, std::vector<std::uint8_t>(static_cast<std::size_t>(volumes), 1)};
 }
 
@@ -265,7 +314,7 @@ std::vector<std::string> describe_steps(const PreprocessOptions& options, const 
   const auto censored = std::count(confounds.keep.begin(), confounds.keep.end(), 0);
   if (censored > 0) notes.push_back(fmt::format("{} of {} volumes were censored.", censored, confounds.keep.size()));
   notes.push_back(filter_note(clean));
-  if (!confounds.names.empty()) {
+  if (!confounds.names.empty() && options.regress_confounds) {
     notes.push_back(fmt::format("{} confounds were regressed out (strategy {}): {}.", confounds.names.size(),
                                 options.confounds, fmt::join(confounds.names, ", ")));
   }
@@ -287,11 +336,11 @@ void PreprocessOptions::validate() const {
       throw UsageError(fmt::format("censoring: found the threshold {}, expected a positive one", *threshold));
     }
   }
-  if (shortest_segment < 0 || drop_first < 0) {
+  if (shortest_segment.value_or(0) < 0 || drop_first < 0) {
     throw UsageError(fmt::format("found a shortest segment of {} and {} first volumes to drop, expected at least 0",
-                                 shortest_segment, drop_first));
+                                 shortest_segment.value_or(0), drop_first));
   }
-  confounds_strategy(confounds).validate();
+  static_cast<void>(confounds_strategy(confounds));
   CleanOptions checked = clean;
   if (!(checked.tr_s > 0)) {  // not known yet: so short that every cut-off is below Nyquist
     checked.tr_s = 1e-6;
@@ -303,16 +352,21 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
                                const PreprocessOptions& options) {
   return with_context(fmt::format("preprocessing {}", run.id()), [&] {
     options.validate();
+    const ConfoundsOptions wanted = confounds_options(options);
+    check_image_for(run.bold, wanted);
     MaskedRun file(run, *features, options);
     std::optional<ConfoundTable> table = read_table_of(run, options, file.header().volumes);
     ConfoundTable* known = table ? &*table : nullptr;
-    Confounds confounds = confounds_of(known, options, file.header().volumes);
+    std::vector<std::string> computed;
+    if (table && wanted.scrub && options.compute_missing) computed = compute_missing(*table, *wanted.scrub, file);
+    Confounds confounds = confounds_of(known, wanted, file.header().volumes);
     drop_rows(confounds, known, options.drop_first);
+    const MatrixD regressors = options.regress_confounds ? confounds.values : MatrixD();
     CleanOptions cleaning = options.clean;
     cleaning.tr_s = agreed_tr(run, file.header());
     // Everything that can be refused without the values is refused here.
     with_context(fmt::format("'{}'", run.bold.string()),
-                 [&] { clean(MatrixF(file.volumes(), 0), confounds.values, confounds.keep, cleaning); });
+                 [&] { clean(MatrixF(file.volumes(), 0), regressors, confounds.keep, cleaning); });
 
     PreprocessedRun result;
     MatrixF values(file.volumes(), features->count());
@@ -333,7 +387,7 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
         result.usable[v] &= record.usable[v];
       }
     }
-    result.series.values = clean(std::move(values), confounds.values, confounds.keep, cleaning);
+    result.series.values = clean(std::move(values), regressors, confounds.keep, cleaning);
     result.series.features = features;
     result.series.tr_s = cleaning.tr_s;
     result.series.start_s =
@@ -344,10 +398,12 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
     result.nuisance_names = std::move(nuisance.names);
     result.mean = record.mean();
     result.notes = describe_steps(options, cleaning, confounds, *features);
+    result.notes.insert(result.notes.end(), computed.begin(), computed.end());
     if (unusable > 0) {
       result.notes.push_back(fmt::format("{} of {} voxels of the mask were constant or not finite and left out.",
                                          unusable, features->mask.size()));
     }
+    result.confounds = std::move(confounds);
     return result;
   });
 }

@@ -10,6 +10,7 @@
 #include "noema/io/dataset.h"
 #include "noema/io/series.h"
 #include "noema/preprocess/clean.h"
+#include "noema/preprocess/confounds.h"
 
 namespace noema {
 
@@ -18,13 +19,18 @@ struct PreprocessOptions {
   double fwhm_mm = 0;
   /// Cleaning; `clean.tr_s` is the run's, whatever is given here.
   CleanOptions clean;
-  /// One of `kConfoundsStrategies`.
+  /// See `confounds_strategy`.
   std::string confounds = "none";
+  /// Else they are chosen and their volumes censored, but the series keeps what they explain, for a design to model.
+  bool regress_confounds = true;
   /// Either of these censors volumes, whatever the strategy; the other then has no bound, unless the strategy has one.
   std::optional<double> fd_threshold_mm;
   std::optional<double> std_dvars_threshold;
-  /// Stretches of fewer volumes between censored ones are censored too.
-  int shortest_segment = 5;
+  /// Stretches of fewer volumes between censored ones are censored too; without it as the strategy has it, else 5.
+  std::optional<int> shortest_segment;
+  /// Where censoring needs framewise displacement or standardised DVARS and the confounds file lacks it, compute it
+  /// from the motion parameters or the voxels of the mask. Else that is an error.
+  bool compute_missing = false;
   /// Volumes to cut off at the start.
   int drop_first = 0;
 
@@ -34,6 +40,8 @@ struct PreprocessOptions {
 
 struct PreprocessedRun {
   Series series;
+  /// Those of the strategy, for the volumes of the series.
+  Confounds confounds;
   /// (T, Q), for the nuisance-only baseline: motion (where it is known), global signal of the raw run, position in the
   /// run.
   MatrixD nuisance;

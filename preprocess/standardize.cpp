@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "noema/preprocess/columns.h"
+
 namespace noema {
 namespace {
 
@@ -11,22 +13,19 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 }  // namespace
 
 Eigen::RowVectorXd column_means(const MatrixD& series) {
-  Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(series.cols());
-  for (Eigen::Index t = 0; t < series.rows(); ++t) mean += series.row(t);
+  Eigen::RowVectorXd mean(series.cols());
+  columns::sums(series.data(), series.rows(), series.cols(), mean.data());
   return mean / static_cast<double>(series.rows());
 }
 
 void zscore(MatrixD& series, int lost) {
   if (series.rows() < 2) return;
   const Eigen::RowVectorXd mean = column_means(series);
-  Eigen::RowVectorXd scale = Eigen::RowVectorXd::Zero(series.cols());
-  for (Eigen::Index t = 0; t < series.rows(); ++t) {
-    series.row(t) -= mean;
-    scale += series.row(t).cwiseAbs2();
-  }
+  Eigen::RowVectorXd scale(series.cols());
+  columns::shift_and_sum_squares(series.data(), series.rows(), series.cols(), mean.data(), scale.data());
   scale = (scale / static_cast<double>(series.rows() - lost)).cwiseSqrt();
-  scale = scale.unaryExpr([](double sd) { return sd < kEpsilon ? 1.0 : sd; });
-  for (Eigen::Index t = 0; t < series.rows(); ++t) series.row(t).array() /= scale.array();
+  scale = scale.unaryExpr([](double sd) { return sd < kEpsilon ? 1.0 : 1 / sd; });
+  columns::scale(series.data(), series.rows(), series.cols(), scale.data());
 }
 
 void percent_change(MatrixD& series) {
@@ -34,9 +33,9 @@ void percent_change(MatrixD& series) {
   const Eigen::RowVectorXd mean = column_means(series);
   const Eigen::RowVectorXd scale =
       mean.unaryExpr([](double m) { return std::abs(m) < kEpsilon ? 0.0 : 100 / std::abs(m); });
-  for (Eigen::Index t = 0; t < series.rows(); ++t) {
-    series.row(t) = ((series.row(t) - mean).array() * scale.array()).matrix();
-  }
+  const Eigen::RowVectorXd shift = -mean;
+  columns::shift(series.data(), series.rows(), series.cols(), shift.data());
+  columns::scale(series.data(), series.rows(), series.cols(), scale.data());
 }
 
 }  // namespace noema

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <vector>
 
 namespace noema {
 namespace {
@@ -20,6 +21,14 @@ TEST(Memory, PeakFollowsWhatIsTouched) {
   const double after = peak_memory_mb();
   EXPECT_GE(after, before + 32) << "a peak does not fall";
   EXPECT_LT(after * (1 << 20), static_cast<double>(physical_memory_bytes()));
+}
+
+TEST(Memory, LargePagesAreAHintThatChangesNoValue) {
+  std::vector<char> block(5 << 20, 7);
+  advise_large_pages(block.data(), block.size());
+  advise_large_pages(block.data(), 10);
+  advise_large_pages(nullptr, 0);
+  for (const char value : block) ASSERT_EQ(value, 7);
 }
 
 }  // namespace

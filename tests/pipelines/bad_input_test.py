@@ -306,6 +306,31 @@ with Folder() as base:
         assert not out.exists(), "refused before any work"
 
     @case
+    def choices_of_confounds(folder, out):
+        refused(["decode", DATA, out, "--confounds", "simpel"], "--confounds", "did you mean simple?", status=2)
+        refused(["decode", DATA, out, "--confounds", "motion=half"], "power2", status=2)
+        refused(["decode", DATA, out, "--confounds", "motion,compcor"], "high_pass", status=2)
+        refused(["preprocess", DATA, out, "--confounds", "formula: dd1(csf"], "at 'the end'", status=2)
+        refused(["glm", DATA, out, "--confounds", "formula: csf^^"], "whole number", status=2)
+        assert not out.exists(), "refused before any work"
+
+    @case
+    def confounds_that_cannot_be(folder, out):
+        data = copy(DATA, folder / "data")
+        alone = ["preprocess", data, out, "--participant-label", "01", "--confounds"]
+        err, _ = run(*alone, "ica_aroma", status=1)
+        assert "desc-smoothAROMAnonaggr_bold" in err and "BIDS filter file" in err, err
+        err, _ = run(*alone, "formula: dd1(trans_w)", status=1)
+        assert "no column 'trans_w'" in err and "trans_x" in err, err
+        err, _ = run(*alone, "none", "--fd-threshold", "0.0001", status=1)
+        assert "volumes are censored" in err and "raise the thresholds" in err, err
+        # As many regressors as volumes, and more: spikes at all volumes that moved at all.
+        err, _ = run(*alone, "formula: [SCATTER](1_[>0](fd)) + dd1(rps)^^2", status=1)
+        assert "explain" in err and "use fewer confounds" in err, err
+        err, _ = run(*alone, "none", "--low-pass", "0.1", "--drop-first", "85", status=1)
+        assert "too few for this Butterworth filter" in err, err
+
+    @case
     def several_tasks_and_spaces(folder, out):
         data = copy(DATA, folder / "data")
         for path in [bold(data), sidecar(bold(data))]:

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 #include "noema/preprocess/nuisance.h"
 
 namespace noema {
@@ -70,6 +71,8 @@ TEST(Confounds, OtherPresets) {
   EXPECT_EQ(compcor.names.size(), 28U);
   EXPECT_THAT(compcor.names, testing::IsSupersetOf({"a_comp_cor_00", "a_comp_cor_01"}));
   EXPECT_THAT(compcor.names, testing::Not(testing::Contains("w_comp_cor_00")));
+  const Confounds aroma = select_confounds(full_table(), confounds_strategy("ica_aroma"));
+  EXPECT_THAT(aroma.names, ElementsAre("cosine00", "cosine01", "csf", "white_matter"));
   EXPECT_THROW(confounds_strategy("everything"), UsageError);
 }
 

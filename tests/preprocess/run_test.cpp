@@ -244,6 +244,87 @@ TEST_F(PreprocessRun, ConfoundsAndCensoring) {
   EXPECT_THAT(found.notes, testing::Contains(HasSubstr("1 of 50 volumes were censored")));
 }
 
+TEST_F(PreprocessRun, ConfoundsThatStayInTheSeriesCensorAndAreHandedOver) {
+  write_confounds(kVolumes, 20);
+  PreprocessOptions options;
+  options.drop_first = 3;
+  options.fd_threshold_mm = 0.5;
+  const PreprocessedRun plain = preprocess(options);
+  options.confounds = "motion=basic";
+  options.regress_confounds = false;
+  const PreprocessedRun found = preprocess(options);
+  EXPECT_EQ(found.series.values, plain.series.values);
+  EXPECT_EQ(found.series.keep[17], 0);
+  EXPECT_EQ(found.confounds.keep, found.series.keep);
+  EXPECT_EQ(found.confounds.names.size(), 6U);
+  ASSERT_EQ(found.confounds.values.rows(), kVolumes - 3);
+  EXPECT_EQ(found.confounds.names[3], "trans_x");
+  const ConfoundTable table = read_confounds(run_.confounds);
+  EXPECT_NEAR(found.confounds.values(5, 3) - found.confounds.values(9, 3), table.values(8, 0) - table.values(12, 0),
+              1e-12);
+  options.regress_confounds = true;
+  EXPECT_GT((preprocess(options).series.values - plain.series.values).cwiseAbs().maxCoeff(), 1e-2);
+}
+
+TEST_F(PreprocessRun, StretchesOfTheStrategyUnlessGiven) {
+  write_confounds(kVolumes, 3);
+  PreprocessOptions options;
+  options.confounds = "scrub=0";
+  options.std_dvars_threshold = std::numeric_limits<double>::infinity();
+  const auto kept = [&] {
+    const PreprocessedRun found = preprocess(options);
+    return std::count(found.series.keep.begin(), found.series.keep.end(), 1);
+  };
+  EXPECT_EQ(kept(), kVolumes - 1);
+  options.confounds = "scrub";
+  EXPECT_EQ(kept(), kVolumes - 4);  // three volumes before the spike are too few
+  options.shortest_segment = 2;
+  EXPECT_EQ(kept(), kVolumes - 1);
+}
+
+TEST_F(PreprocessRun, ComputesWhatIsMissingOnlyWhenAsked) {
+  for (std::int64_t v = 0; v < 100; ++v) at(20, v) += 500;
+  PreprocessOptions options;
+  options.std_dvars_threshold = 5;
+  options.shortest_segment = 0;
+  options.compute_missing = true;
+  const PreprocessedRun without_file = preprocess(options);
+  for (std::size_t t = 0; t < kVolumes; ++t) EXPECT_EQ(without_file.series.keep[t], t != 20 && t != 21) << t;
+  EXPECT_THAT(without_file.notes, testing::Contains(HasSubstr("DVARS was computed from the voxels")));
+  options.fd_threshold_mm = 0.5;
+  EXPECT_THROW(preprocess(options), DataError);  // there are no motion parameters
+  options.drop_first = 10;
+  write_confounds(kVolumes, 25);
+  const PreprocessedRun with_file = preprocess(options);  // displacement is in the file
+  for (std::size_t t = 0; t < kVolumes - 10; ++t) {
+    EXPECT_EQ(with_file.series.keep[t], t != 10 && t != 11 && t != 15) << t;
+  }
+  EXPECT_THAT(with_file.notes, testing::Not(testing::Contains(HasSubstr("displacement was computed"))));
+  options.compute_missing = false;
+  EXPECT_THROW(preprocess(options), DataError);
+}
+
+TEST_F(PreprocessRun, ComputesDisplacementFromTheMotionParameters) {
+  run_.confounds = folder_.path() / "motion.tsv";
+  std::ofstream file(run_.confounds);
+  file << "trans_x\ttrans_y\ttrans_z\trot_x\trot_y\trot_z\n";
+  for (std::int64_t t = 0; t < kVolumes; ++t) {
+    file << (t >= 30 ? "0.4\t0\t0\t0\t0.004\t0\n" : "0\t0\t0\t0\t0\t0\n");  // 0.4 + 50·0.004 mm
+  }
+  file.close();
+  PreprocessOptions options;
+  options.fd_threshold_mm = 0.59;
+  options.compute_missing = true;
+  const auto censored = [&] {
+    const PreprocessedRun found = preprocess(options);
+    return std::vector<int>{static_cast<int>(std::count(found.series.keep.begin(), found.series.keep.end(), 0)),
+                            found.series.keep[30]};
+  };
+  EXPECT_THAT(censored(), ElementsAre(1, 0));
+  options.fd_threshold_mm = 0.61;
+  EXPECT_THAT(censored(), ElementsAre(0, 1));
+}
+
 TEST_F(PreprocessRun, RefusalsNameTheFileAndTheRemedy) {
   const auto expect = [&](const PreprocessOptions& options, const std::string& text) {
     try {

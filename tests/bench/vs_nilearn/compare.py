@@ -107,6 +107,24 @@ def band_pass(bench, ending):
               lambda: masker.fit_transform(str(folder / f"run{ending}")), difference)
 
 
+def cleaning(bench):
+    """A float32 array of 200 volumes of 60,000 voxels."""
+    from nilearn.signal import clean
+    random = np.random.default_rng(3)
+    series = (1000 + random.standard_normal((200, 60000)) + np.cumsum(random.standard_normal((200, 1)), 0)).astype(np.float32)
+    confounds = random.standard_normal((200, 36))
+    series.tofile(bench.folder / "series.f32")
+    confounds.tofile(bench.folder / "confounds.f64")
+    out = bench.folder / "cleaned.f32"
+    band = {"filter": "butterworth", "high_pass": 0.01, "low_pass": 0.1, "t_r": TR}
+    for kind, with_confounds, aim in (("detrend", False, 5), ("band-pass", False, 50), ("band-pass", True, 50)):
+        bench.row(f"cleaning, {kind}, {36 if with_confounds else 0} confounds", aim,
+                  lambda: bench.ours("clean_times", kind, bench.folder / "series.f32",
+                                     bench.folder / "confounds.f64" if with_confounds else "-", *series.shape, 5, out),
+                  lambda: clean(series, confounds=confounds if with_confounds else None, **(band if kind == "band-pass" else {})),
+                  lambda theirs: relative(np.fromfile(out, np.float32).reshape(series.shape), theirs))
+
+
 def first_level(bench, ending):
     import pandas
     from nilearn.glm.first_level import FirstLevelModel
@@ -226,6 +244,7 @@ ROWS = {
     "ar2": lambda bench: autoregression(bench, 2, 20000, 25),
     "permutations": permutations,
     "band-pass": lambda bench: [band_pass(bench, ending) for ending in (".nii", ".nii.gz")],
+    "cleaning": cleaning,
     "first-level": lambda bench: [first_level(bench, ending) for ending in (".nii", ".nii.gz")],
     "resampling": resampling,
     "tfce": tfce,
