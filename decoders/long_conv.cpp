@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "noema/core/error.h"
+#include "noema/kernels/long_conv_op.h"
 
 namespace noema {
 namespace {
@@ -108,10 +109,11 @@ void require(bool good, const char* name, double found, const char* expected) {
 
 }  // namespace
 
-at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention) {
-  check_shapes(u, kernel, convention);
+namespace {
+
+/// By LibTorch's transforms: any dtype and device, and gradients of gradients.
+at::Tensor convolved_by_libtorch(const at::Tensor& u, const Sides& sides) {
   const std::int64_t volumes = u.size(1);
-  const Sides sides = sides_of(kernel, convention);
   const std::int64_t past = std::min(volumes, sides.past.size(1));
   const std::int64_t future = sides.future.defined() ? std::min(volumes - 1, sides.future.size(1)) : 0;
   // Long enough that what wraps around falls outside of the volumes that are kept.
@@ -127,6 +129,23 @@ at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagCo
   const std::int64_t circle = std::max(length, circular.size(1));
   const at::Tensor spectrum = at::fft_rfft(u, circle, 1) * at::fft_rfft(circular.t(), circle, 0);  // (B, circle/2+1, C)
   return at::fft_irfft(spectrum, circle, 1).narrow(1, 0, volumes);
+}
+
+}  // namespace
+
+at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention,
+                            const at::Tensor& skip) {
+  check_shapes(u, kernel, convention);
+  const Sides sides = sides_of(kernel, convention);
+  const auto for_loops = [](const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; };
+  if (for_loops(u) && for_loops(kernel)) {
+    LongConvExtras extras;
+    if (sides.future.defined()) extras.future = sides.future;
+    if (skip.defined()) extras.skip = skip;
+    return long_conv(u, sides.past, extras);
+  }
+  const at::Tensor convolved = convolved_by_libtorch(u, sides);
+  return skip.defined() ? convolved + skip * u : convolved;
 }
 
 at::Tensor squash(const at::Tensor& kernel, double threshold) {
@@ -168,7 +187,7 @@ LongConv::LongConv(const LongConvOptions& options, at::Generator& generator)
 at::Tensor LongConv::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
   const at::Tensor v = norm_->forward(x) * mask;
   const at::Tensor taps = noema::dropout(kernel(), options_.kernel_dropout, draws);
-  const at::Tensor mixed = long_convolution(v, taps, options_.convention) + skip_ * v;
+  const at::Tensor mixed = long_convolution(v, taps, options_.convention, skip_);
   const at::Tensor active = noema::dropout(at::gelu(mixed), options_.dropout, draws);
   return x + at::glu(output_->forward(active), -1);
 }

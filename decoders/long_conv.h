@@ -16,14 +16,18 @@ enum class LagConvention {
   ring,           ///< (C, 2L): tap i is lag i below L, and lag i − 2L from L on
 };
 
-/// y[b, t, c] = Σ over lags of kernel[c, lag] · u[b, t − lag, c], by FFT; outside the window u is zero (nothing wraps).
+/// y[b, t, c] = Σ over lags of kernel[c, lag] · u[b, t − lag, c] + skip[c] · u[b, t, c]; outside the window u is zero
+/// (nothing wraps).
 ///
 /// @param u      (B, T, C) float32 or float64.
 /// @param kernel of u's dtype, shaped as the convention says, with any L ≥ 1: lags that T volumes cannot have are not
 ///               used.
-/// @return       (B, T, C). Gradient: exact in both. Cost O(B·C·T log T).
+/// @param skip   (C), or undefined for none.
+/// @return       (B, T, C). Gradient: exact in all; in float64 also of gradients. Cost O(B·C·T log T): float32 on the
+///               processor by kernels/long_conv, else by LibTorch's FFT.
 /// @throws ShapeError
-at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention);
+at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention,
+                            const at::Tensor& skip = {});
 
 /// sign(k) · max(|k| − threshold, 0): taps below the threshold are exactly zero and get no gradient.
 at::Tensor squash(const at::Tensor& kernel, double threshold);

@@ -1,8 +1,10 @@
 #include "noema/kernels/long_conv.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
+#include "noema/core/error.h"
 #include "noema/kernels/cpu/aligned.h"
 #include "noema/kernels/cpu/loops.h"
 #include "noema/kernels/cpu/method.h"
@@ -24,16 +26,51 @@ LongConvSizes clipped(LongConvSizes sizes) {
   return sizes;
 }
 
-LongConvMethod best_method(const LongConvSizes& asked) {
-  const LongConvSizes sizes = clipped(asked);
-  const double whole = cpu::transform_row_cost(sizes, false), cut = cpu::transform_row_cost(sizes, true);
-  if (cpu::direct_row_cost(sizes) < std::min(whole, cut)) return LongConvMethod::direct;
-  return cut < whole ? LongConvMethod::overlap_save : LongConvMethod::transform;
+bool tiles_can(const LongConvChoice& choice) {
+  return choice.level == SimdLevel::amx && choice.precision != LongConvPrecision::float32;
 }
 
-std::unique_ptr<const cpu::Method> make_method(const LongConvSizes& sizes, LongConvMethod method, SimdLevel level) {
-  if (method == LongConvMethod::direct) return cpu::direct_method(sizes, level);
-  return cpu::transform_method(sizes, method == LongConvMethod::overlap_save, level);
+LongConvMethod best_method(const LongConvSizes& sizes, const LongConvChoice& choice) {
+  LongConvMethod best = LongConvMethod::transform;
+  double least = cpu::transform_row_cost(sizes, /*in_stretches=*/false);
+  const auto consider = [&](LongConvMethod method, double cost) {
+    if (cost >= least) return;
+    best = method;
+    least = cost;
+  };
+  consider(LongConvMethod::overlap_save, cpu::transform_row_cost(sizes, /*in_stretches=*/true));
+  consider(LongConvMethod::direct, cpu::direct_row_cost(sizes));
+  if (tiles_can(choice)) {
+    consider(LongConvMethod::toeplitz, cpu::toeplitz_row_cost(sizes, choice.precision == LongConvPrecision::bf16x3));
+  }
+  return best;
+}
+
+std::unique_ptr<const cpu::Method> make_method(const LongConvSizes& sizes, LongConvMethod method,
+                                               const LongConvChoice& choice) {
+  if (choice.level > highest_simd_level()) {  // finding that out also asks the system for tiles
+    throw UsageError("level " + std::string(name_of(choice.level)) +
+                     " was asked for, but the highest of this machine is " +
+                     std::string(name_of(highest_simd_level())));
+  }
+  switch (method) {
+    case LongConvMethod::direct:
+      return cpu::direct_method(sizes, choice.level);
+    case LongConvMethod::transform:
+      return cpu::transform_method(sizes, /*in_stretches=*/false, choice.level);
+    case LongConvMethod::overlap_save:
+      return cpu::transform_method(sizes, /*in_stretches=*/true, choice.level);
+    case LongConvMethod::toeplitz:
+      break;
+  }
+#if defined(__x86_64__)
+  if (tiles_can(choice)) {
+    return cpu::toeplitz_method(sizes, choice.precision == LongConvPrecision::bf16x3, choice.level);
+  }
+#endif
+  throw UsageError("the method toeplitz was asked for at level " + std::string(name_of(choice.level)) +
+                   (choice.precision == LongConvPrecision::float32 ? " in float32" : "") +
+                   "; it needs a processor with AMX and a precision of bf16x3 or bf16");
 }
 
 std::int64_t aligned(std::int64_t floats) { return (floats + 15) / 16 * 16; }
@@ -46,8 +83,12 @@ struct LongConvPlan::State {
   LongConvMethod method;
   std::unique_ptr<const cpu::Method> work;
 
-  State(const LongConvSizes& wanted, LongConvMethod how, SimdLevel with)
-      : asked(wanted), sizes(clipped(wanted)), level(with), method(how), work(make_method(sizes, how, with)) {}
+  State(const LongConvSizes& wanted, const LongConvChoice& choice)
+      : asked(wanted),
+        sizes(clipped(wanted)),
+        level(choice.level),
+        method(choice.method.value_or(best_method(sizes, choice))),
+        work(make_method(sizes, method, choice)) {}
 
   const cpu::RowLoops& loops() const { return cpu::loops_of(level).rows; }
   std::int64_t tap_count() const { return sizes.past + sizes.future; }
@@ -83,10 +124,8 @@ void for_groups(const LongConvSizes& sizes, ChannelRange channels, bool in_place
 
 }  // namespace
 
-LongConvPlan::LongConvPlan(const LongConvSizes& sizes, SimdLevel level)
-    : LongConvPlan(sizes, best_method(sizes), level) {}
-LongConvPlan::LongConvPlan(const LongConvSizes& sizes, LongConvMethod method, SimdLevel level)
-    : state_(std::make_unique<const State>(sizes, method, level)) {}
+LongConvPlan::LongConvPlan(const LongConvSizes& sizes, const LongConvChoice& choice)
+    : state_(std::make_unique<const State>(sizes, choice)) {}
 LongConvPlan::~LongConvPlan() = default;
 LongConvPlan::LongConvPlan(LongConvPlan&&) noexcept = default;
 LongConvPlan& LongConvPlan::operator=(LongConvPlan&&) noexcept = default;
@@ -133,7 +172,9 @@ void LongConvPlan::forward(const LongConvForward& series, const float* prepared,
         ys[b - first] = y.row(b, c);
         if (gated) s.loops().multiply(u.row(b, c), pre.row(b, c), length, scratch.row(b - first));
       }
-      s.work->forward({end - first, vs, ys}, prepared + c * prepared_floats(), work.get());
+      const std::int64_t next_v = gated || !in_place ? 0 : series.u.channel_pitch;
+      const std::int64_t next_y = in_place ? series.y.channel_pitch : 0;
+      s.work->forward({end - first, vs, ys, next_v, next_y}, prepared + c * prepared_floats(), work.get());
       if (series.post.data == nullptr) continue;
       for (std::int64_t b = first; b < end; ++b) {
         s.loops().multiply(y.row(b, c), post.row(b, c), length, y.row(b, c));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "noema/kernels/series.h"
 #include "noema/kernels/simd.h"
@@ -17,12 +18,30 @@ struct LongConvSizes {
   /// Lags 0 … past − 1 and −1 … −future have taps. Those that T values cannot have are not used.
   std::int64_t past = 1;
   std::int64_t future = 0;
+
+  bool operator==(const LongConvSizes&) const = default;
 };
 
 enum class LongConvMethod {
   direct,        ///< the sum as it is written: few lags
   transform,     ///< one transform of the whole row
   overlap_save,  ///< transforms of stretches of a row much longer than its kernel
+  toeplitz,      ///< products of matrices on tiles of bf16; needs SimdLevel::amx, and backward is by transforms
+};
+
+/// How exact the products of forward must be at least; what goes in and out is float32, as are sums. Largest error
+/// over rms of the result for normal numbers: 1e-6, 1e-5, 1e-2.
+enum class LongConvPrecision {
+  float32,
+  bf16x3,  ///< of numbers as sums of two bf16
+  bf16,
+};
+
+/// What to plan by. Without a method: that of least expected time.
+struct LongConvChoice {
+  LongConvPrecision precision = LongConvPrecision::float32;
+  std::optional<LongConvMethod> method = std::nullopt;
+  SimdLevel level = simd_level();
 };
 
 /// y = post ∘ (k ∗ v + D·v) with v = pre ∘ u, for each item and channel; values outside of the series are zero.
@@ -53,9 +72,11 @@ struct LongConvBackward {
 /// Source: products in C[z]/(z^M − i), Nussbaumer 1981, Fast Fourier Transform and Convolution Algorithms.
 class LongConvPlan {
  public:
-  /// With the method of least expected time. Sizes are at least 1, `future` at least 0.
-  explicit LongConvPlan(const LongConvSizes& sizes, SimdLevel level = simd_level());
-  LongConvPlan(const LongConvSizes& sizes, LongConvMethod method, SimdLevel level);
+  /// Sizes are at least 1, `future` at least 0.
+  ///
+  /// @throws UsageError for a level that this machine does not have, and for the method toeplitz without its level or
+  /// in float32.
+  explicit LongConvPlan(const LongConvSizes& sizes, const LongConvChoice& choice = {});
   ~LongConvPlan();
   LongConvPlan(LongConvPlan&&) noexcept;
   LongConvPlan& operator=(LongConvPlan&&) noexcept;

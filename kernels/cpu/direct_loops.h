@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kBlock = 8;  // vectors, or taps, that are summed at once
 
-void convolve_direct(const float* row, const float* taps, std::int64_t tap_count, std::int64_t length, float* y) {
+void convolve_direct(const float* row, const float* taps, std::int64_t tap_count, std::int64_t length, float* y,
+                     const float* next_in, const float* next_out) {
   constexpr std::int64_t kValues = kBlock * kLanes;
   static_assert(kValues <= kDirectMargin);
   for (std::int64_t t = 0; t < length; t += kValues) {
@@ -18,6 +19,10 @@ void convolve_direct(const float* row, const float* taps, std::int64_t tap_count
     for (std::int64_t i = 0; i < tap_count; ++i) {
       const Vector tap = all_lanes(taps[i]);
       for (int v = 0; v < kBlock; ++v) sums[v] = fma(tap, load_loose(values - i + v * kLanes), sums[v]);
+    }
+    for (int v = 0; v < kBlock * kLanes; v += 16) {
+      if (next_in != nullptr) __builtin_prefetch(next_in + t + v);
+      if (next_out != nullptr) __builtin_prefetch(next_out + t + v, /*rw=*/1);
     }
     for (int v = 0; v < kBlock; ++v) {
       const std::int64_t left = length - t - v * kLanes;

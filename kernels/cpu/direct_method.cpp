@@ -27,7 +27,9 @@ class DirectMethod : public Method {
   void forward(const ForwardRows& rows, const float* prepared, float* work) const override {
     for (std::int64_t i = 0; i < rows.count; ++i) {
       pad(rows.v[i], sizes_.past - 1, work);
-      loops_.convolve(work, prepared, taps_, sizes_.length, rows.y[i]);
+      const bool last = i + 1 == rows.count;
+      loops_.convolve(work, prepared, taps_, sizes_.length, rows.y[i], last ? nullptr : rows.v[i + 1],
+                      last ? nullptr : rows.y[i + 1]);
     }
   }
 
@@ -36,7 +38,9 @@ class DirectMethod : public Method {
     for (std::int64_t i = 0; i < rows.count; ++i) {
       pad(rows.v[i], sizes_.past - 1, work);
       pad(rows.dy[i], sizes_.future, dy);
-      loops_.convolve(dy, prepared + rounded_up(taps_), taps_, sizes_.length, rows.dv[i]);
+      const bool last = i + 1 == rows.count;
+      loops_.convolve(dy, prepared + rounded_up(taps_), taps_, sizes_.length, rows.dv[i],
+                      last ? nullptr : rows.v[i + 1], last ? nullptr : rows.dv[i + 1]);
       loops_.accumulate(work, dy + sizes_.future, taps_, sizes_.length, sum);
     }
   }

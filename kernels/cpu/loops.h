@@ -22,8 +22,10 @@ struct RowLoops {
 
 /// Sums over few taps. Rows have kDirectMargin readable floats behind the last that a sum takes.
 struct DirectLoops {
-  /// y[t] ← Σ taps[i] · row[t + taps − 1 − i], t below `length`.
-  void (*convolve)(const float* row, const float* taps, std::int64_t tap_count, std::int64_t length, float* y);
+  /// y[t] ← Σ taps[i] · row[t + taps − 1 − i], t below `length`; fetches meanwhile from `next_in` and `next_out`,
+  /// unless null, as many values.
+  void (*convolve)(const float* row, const float* taps, std::int64_t tap_count, std::int64_t length, float* y,
+                   const float* next_in, const float* next_out);
   /// sums[i·kDirectLanes …] ← itself + parts of Σ g[t] · row[t + taps − 1 − i]; their total is the sum. Beyond `length`
   /// g has kDirectMargin zeros.
   void (*accumulate)(const float* row, const float* g, std::int64_t tap_count, std::int64_t length, float* sums);

@@ -13,6 +13,8 @@ struct ForwardRows {
   std::int64_t count;
   const float* const* v;
   float* const* y;
+  /// From these rows to those of the next channel in memory, to fetch them ahead; 0 where they are not known.
+  std::int64_t next_v = 0, next_y = 0;
 };
 struct BackwardRows {
   std::int64_t count;
@@ -46,9 +48,12 @@ class Method {
 /// Sizes are such that each lag joins two values of a row.
 std::unique_ptr<const Method> transform_method(const LongConvSizes& sizes, bool in_stretches, SimdLevel level);
 std::unique_ptr<const Method> direct_method(const LongConvSizes& sizes, SimdLevel level);
+/// `exact`: in bf16x3. Only where the level is amx.
+std::unique_ptr<const Method> toeplitz_method(const LongConvSizes& sizes, bool exact, SimdLevel level);
 
 /// Nanoseconds a row is expected to take on a processor with AVX-512, to compare methods.
 double transform_row_cost(const LongConvSizes& sizes, bool in_stretches);
 double direct_row_cost(const LongConvSizes& sizes);
+double toeplitz_row_cost(const LongConvSizes& sizes, bool exact);
 
 }  // namespace noema::cpu

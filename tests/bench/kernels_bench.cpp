@@ -1,6 +1,7 @@
 // Convolutions of kernels/ beside LibTorch's in the same process, on one thread: processor time, the best of several
-// runs in turns. Name a group (forward, shapes, training, short) to run that alone. One line for each: name, ours and
-// theirs in microseconds a row, ratio, the ratio aimed at, share of the machine's limit, instruction level, threads.
+// runs in turns. Name a group (forward, tiles, shapes, training, short) to run that alone. One line for each: name,
+// ours and theirs in microseconds a row, ratio, the ratio aimed at, share of the machine's limit, instruction level,
+// threads.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -74,7 +75,8 @@ NOEMA_WIDEST double multiply_and_add(std::int64_t rounds) {
   for (int i = 0; i < kChains; ++i) sums[i] = Wide{} + static_cast<float>(i);  // so that none is like another
   const double begin = processor_seconds();
   for (std::int64_t i = 0; i < rounds; ++i) {
-    for (Wide& sum : sums) sum = sum * factor + factor;
+#pragma GCC unroll 12
+    for (int k = 0; k < kChains; ++k) sums[k] = sums[k] * factor + factor;
   }
   const double seconds = processor_seconds() - begin;
   volatile float kept = 0;
@@ -126,8 +128,9 @@ struct Bench {
   at::Tensor du = at::empty_like(u), dkernel = at::empty_like(kernel), dskip = at::empty_like(skip);
   cpu::AlignedFloats prepared = cpu::aligned_floats(plan.prepared_floats() * C);
 
-  Bench(std::int64_t batch, std::int64_t channels, std::int64_t length, std::int64_t lags)
-      : B(batch), C(channels), L(length), taps(lags), plan({batch, channels, length, lags, 0}) {
+  Bench(std::int64_t batch, std::int64_t channels, std::int64_t length, std::int64_t lags,
+        const LongConvChoice& choice = {})
+      : B(batch), C(channels), L(length), taps(lags), plan({batch, channels, length, lags, 0}, choice) {
     prepare();
   }
 
@@ -155,12 +158,25 @@ struct Bench {
   std::string shape() const { return std::to_string(B) + "x" + std::to_string(C) + "x" + std::to_string(L); }
 };
 
-void bench_forward(const Report& report, std::int64_t B, std::int64_t C, std::int64_t L, double target) {
-  Bench b(B, C, L, L);
+void bench_forward(const Report& report, const std::string& name, Bench& b, double target) {
   const at::Tensor spectrum = b.spectrum(b.kernel);
   const Times times =
       best_times([&] { b.forward(); }, [&] { at::Tensor y = b.convolved(b.u, spectrum) + b.u * b.skip.unsqueeze(1); });
-  report.line("long_conv " + b.shape(), times, b.rows(), target, b.plan.row_flops(), 8.0 * static_cast<double>(L));
+  report.line(name + " " + b.shape(), times, b.rows(), target, b.plan.row_flops(), 8.0 * static_cast<double>(b.L));
+}
+
+void bench_forward(const Report& report, std::int64_t B, std::int64_t C, std::int64_t L, double target) {
+  Bench b(B, C, L, L);
+  bench_forward(report, "long_conv", b, target);
+}
+
+/// On tiles of bf16, where the processor has them.
+void bench_tiles(const Report& report, std::int64_t B, std::int64_t C, std::int64_t L) {
+  for (const auto& [precision, name] :
+       {std::pair{LongConvPrecision::bf16x3, "long_conv bf16x3"}, {LongConvPrecision::bf16, "long_conv bf16"}}) {
+    Bench b(B, C, L, L, {.precision = precision, .method = LongConvMethod::toeplitz});
+    bench_forward(report, name, b, precision == LongConvPrecision::bf16x3 ? 8 : 0);
+  }
 }
 
 /// Training: the kernel is new each time, so its spectrum counts on both sides.
@@ -210,6 +226,9 @@ void bench_all(const std::string& filter) {
                                           {2, 32, 262144, 4.0}}) {
       bench_forward(report, B, C, L, target);
     }
+  }
+  if (wanted("tiles") && simd_level() == SimdLevel::amx) {
+    for (const int length : {128, 200, 256, 512}) bench_tiles(report, 16, 1024, length);
   }
   if (wanted("shapes")) {
     for (const auto& [B, C, L] : {std::tuple{192, 768, 50},

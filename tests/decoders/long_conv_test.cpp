@@ -87,6 +87,17 @@ TEST(LongConvolution, IsTheDirectSumForAllConventionsAndLengths) {
   }
 }
 
+TEST(LongConvolution, IsTheSameInBothPrecisions) {
+  for (const LagConvention convention : kConventions) {
+    const at::Tensor u = normal({3, 40, 5}, "u"), kernel = kernel_of(convention, 5, 40), skip = normal({5}, "skip");
+    const at::Tensor expected = direct_convolution(u, kernel, convention) + skip * u;
+    const auto as_float = [](const at::Tensor& x) { return x.to(at::kFloat); };
+    const at::Tensor found = long_convolution(as_float(u), as_float(kernel), convention, as_float(skip));
+    EXPECT_LT(largest_difference(long_convolution(u, kernel, convention, skip), expected), 1e-11);
+    EXPECT_LT(largest_difference(found.to(at::kDouble), expected), 1e-4);
+  }
+}
+
 TEST(LongConvolution, PinsEachLagToItsTap) {
   at::Tensor u = at::zeros({1, 9, 1}, at::TensorOptions(at::kDouble));
   u[0][4][0] = 1.0;

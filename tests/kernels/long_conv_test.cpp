@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <string>
+#include <tuple>
 
 #include "made_up.h"
+#include "noema/core/error.h"
 #include "noema/kernels/cpu/aligned.h"
 
 namespace noema {
@@ -156,7 +158,7 @@ TEST(LongConvLoops, AreTheDirectSumsAtAllLengths) {
     for (const std::int64_t length : kLengths) {
       for (const bool both_sides : {false, true}) {
         const LongConvSizes sizes{3, 3, length, length, both_sides ? length : 0};
-        expect_direct_sums(Case(sizes), LongConvPlan(sizes, level));
+        expect_direct_sums(Case(sizes), LongConvPlan(sizes, {.level = level}));
       }
     }
   }
@@ -166,7 +168,7 @@ TEST(LongConvLoops, AreTheDirectSumsForLongRows) {
   for (const SimdLevel level : levels_here()) {
     for (const std::int64_t length : {4096, 8192, 12000, 20000}) {
       const LongConvSizes sizes{1, 2, length, length, 0};
-      expect_direct_sums(Case(sizes), LongConvPlan(sizes, level));
+      expect_direct_sums(Case(sizes), LongConvPlan(sizes, {.level = level}));
     }
   }
 }
@@ -185,7 +187,7 @@ TEST(LongConvLoops, AreTheDirectSumsForKernelsOfOtherLengths) {
         for (const LongConvMethod method :
              {LongConvMethod::direct, LongConvMethod::transform, LongConvMethod::overlap_save}) {
           if (method == LongConvMethod::direct && past + future > 64) continue;
-          expect_direct_sums(Case(sizes), LongConvPlan(sizes, method, level));
+          expect_direct_sums(Case(sizes), LongConvPlan(sizes, {.method = method, .level = level}));
         }
       }
     }
@@ -201,9 +203,9 @@ TEST(LongConvLoops, TakeAnyLayoutWithGatesAndWithoutSkip) {
         for (c.channels_last = false;; c.channels_last = true) {
           c.gates = true;
           c.skips = true;
-          expect_direct_sums(c, LongConvPlan(sizes, level));
+          expect_direct_sums(c, LongConvPlan(sizes, {.level = level}));
           c.gates = c.skips = false;
-          expect_direct_sums(c, LongConvPlan(sizes, level));
+          expect_direct_sums(c, LongConvPlan(sizes, {.level = level}));
           if (c.channels_last) break;
         }
       }
@@ -217,10 +219,52 @@ TEST(LongConvLoops, KeepTheirAccuracyOnRawIntensities) {
       const LongConvSizes sizes{2, 3, length, length, 0};
       Case c(sizes, 1e3);
       const Expected e = direct(c);
-      c.run(LongConvPlan(sizes, level));
+      c.run(LongConvPlan(sizes, {.level = level}));
       EXPECT_LE(relative_error(c.y, e.y), 3e-6);
     }
   }
+}
+
+/// Rows, lags and items that fill no tile; bf16x3 to 3e-5, bf16 to 2e-2.
+TEST(LongConvTiles, AreTheDirectSums) {
+  if (highest_simd_level() != SimdLevel::amx) GTEST_SKIP() << "this processor has no AMX";
+  for (const auto& [batch, length, past, future] :
+       {std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>{1, 1, 1, 0},
+        {3, 2, 2, 2},
+        {16, 16, 16, 0},
+        {16, 31, 31, 31},
+        {17, 64, 64, 0},
+        {5, 65, 65, 64},
+        {33, 128, 128, 0},
+        {16, 200, 200, 0},
+        {7, 256, 256, 256},
+        {4, 300, 20, 9},
+        {4, 300, 9, 20},
+        {2, 512, 512, 0},
+        {3, 777, 777, 100},
+        {3, 100, 300, 300}}) {
+    const LongConvSizes sizes{batch, 3, length, past, future};
+    Case c(sizes);
+    c.gates = batch == 5;
+    c.channels_last = batch == 7;
+    const auto plan = [&](LongConvPrecision precision) {
+      return LongConvPlan(sizes, {precision, LongConvMethod::toeplitz, SimdLevel::amx});
+    };
+    expect_direct_sums(c, plan(LongConvPrecision::bf16x3), 3e-5);
+    expect_direct_sums(c, plan(LongConvPrecision::bf16), 2e-2);
+  }
+}
+
+TEST(LongConvTiles, HaveTheAccuracyOfTheirPrecision) {
+  if (highest_simd_level() != SimdLevel::amx) GTEST_SKIP() << "this processor has no AMX";
+  const LongConvSizes sizes{16, 2, 256, 256, 0};
+  const auto error = [&](LongConvPrecision precision) {
+    Case c(sizes);
+    c.run(LongConvPlan(sizes, {precision, LongConvMethod::toeplitz, SimdLevel::amx}));
+    return relative_error(c.y, direct(c).y);
+  };
+  EXPECT_GT(error(LongConvPrecision::bf16), 1e-3);  // it ran in bf16
+  EXPECT_LT(error(LongConvPrecision::bf16x3), 2e-5);
 }
 
 /// Each tap alone, each value alone: the response stands exactly where its lag puts it.
@@ -233,7 +277,7 @@ TEST(LongConvLoops, PutEachLagInItsPlace) {
       c.skips = false;
       std::fill(c.u.begin(), c.u.end(), 0.0F);
       c.u[35] = 1;
-      c.run(LongConvPlan(sizes, method, level));
+      c.run(LongConvPlan(sizes, {.method = method, .level = level}));
       for (std::int64_t t = 0; t < 70; ++t) {
         const std::int64_t lag = t - 35;
         const double expected = lag >= 30 || lag < -20 ? 0 : c.tap(0, lag);
@@ -248,8 +292,8 @@ TEST(LongConvLoops, DoNotSeeTheFuture) {
   for (const SimdLevel level : levels_here()) {
     Case before(sizes), after(sizes);
     for (std::size_t t = 120; t < 200; ++t) after.u[t] += 1.0F;
-    before.run(LongConvPlan(sizes, level));
-    after.run(LongConvPlan(sizes, level));
+    before.run(LongConvPlan(sizes, {.level = level}));
+    after.run(LongConvPlan(sizes, {.level = level}));
     double seen = 0;
     for (std::size_t t = 0; t < 120; ++t) seen = std::max<double>(seen, std::abs(before.y[t] - after.y[t]));
     EXPECT_LE(seen, 1e-6);
@@ -267,7 +311,7 @@ TEST(LongConvLoops, BackwardIsTheAdjointOfForward) {
   for (const SimdLevel level : levels_here()) {
     const LongConvSizes sizes{3, 2, 333, 333, 333};
     Case c(sizes);
-    c.run(LongConvPlan(sizes, level));
+    c.run(LongConvPlan(sizes, {.level = level}));
     const double forward = inner(c.y, c.dy);
     const double scale = std::sqrt(inner(c.y, c.y) * inner(c.dy, c.dy));
     EXPECT_NEAR(forward, inner(c.u, c.du), 1e-6 * scale);
@@ -312,6 +356,14 @@ TEST(LongConvPlan, ChoosesByLengthAndLags) {
   EXPECT_EQ(LongConvPlan({1, 1, 60000, 300, 0}).method(), LongConvMethod::overlap_save);
   EXPECT_EQ(LongConvPlan({1, 1, 60000, 60000, 0}).method(), LongConvMethod::transform);
   EXPECT_EQ(LongConvPlan({1, 1, 200, 200, 200}).method(), LongConvMethod::transform);
+  const LongConvChoice exact{LongConvPrecision::bf16x3, {}, highest_simd_level()};
+  const bool tiles = highest_simd_level() == SimdLevel::amx;
+  const LongConvMethod expected = tiles ? LongConvMethod::toeplitz : LongConvMethod::transform;
+  EXPECT_EQ(LongConvPlan({16, 1, 128, 128, 0}, exact).method(), expected);
+  EXPECT_EQ(LongConvPlan({16, 1, 128, 128, 0}).method(), LongConvMethod::transform);
+  EXPECT_EQ(LongConvPlan({16, 1, 9000, 9000, 0}, exact).method(), LongConvMethod::transform);
+  const LongConvChoice impossible{LongConvPrecision::bf16x3, LongConvMethod::toeplitz, SimdLevel::baseline};
+  EXPECT_THROW(LongConvPlan({1, 1, 8, 8, 0}, impossible), UsageError);
 }
 
 }  // namespace

@@ -1,0 +1,11 @@
+# The GPU's part of the operator: its kernels are torch-free too.
+add_library(noema_kernels_cuda STATIC cuda/failure.cpp cuda/long_conv.cu)
+add_library(noema::kernels_cuda ALIAS noema_kernels_cuda)
+target_link_libraries(noema_kernels_cuda PUBLIC noema::kernels CUDA::cudart PRIVATE $<BUILD_INTERFACE:noema_flags> CUDA::cufft)
+target_compile_features(noema_kernels_cuda PUBLIC cxx_std_20)
+set_target_properties(noema_kernels_cuda PROPERTIES EXPORT_NAME kernels_cuda POSITION_INDEPENDENT_CODE ON)
+install(TARGETS noema_kernels_cuda EXPORT noemaTargets)
+
+target_sources(noema_kernels_torch PRIVATE cuda/long_conv_op.cpp)
+target_compile_definitions(noema_kernels_torch PRIVATE NOEMA_HAVE_CUDA)
+target_link_libraries(noema_kernels_torch PUBLIC noema::kernels_cuda noema_libc10_cuda)
