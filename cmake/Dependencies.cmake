@@ -24,6 +24,8 @@ find_package(HDF5 QUIET COMPONENTS C)
 noema_require(HDF5_FOUND libhdf5-dev "HDF5 (C library)")
 find_package(Boost 1.74 QUIET)  # headers only: Boost.Math distributions
 noema_require(Boost_FOUND libboost-math-dev "Boost.Math")
+find_path(NOEMA_SPECTRA_INCLUDE_DIR Spectra/SymEigsSolver.h)  # headers only, over Eigen: few eigenpairs of large matrices
+noema_require(NOEMA_SPECTRA_INCLUDE_DIR libspectra-dev "Spectra 1.0")
 # Only these ITK modules: with ITK's IO modules a second NIfTI library would be in the process.
 set(_log_level "${CMAKE_MESSAGE_LOG_LEVEL}")
 set(CMAKE_MESSAGE_LOG_LEVEL WARNING)  # Debian's ITK names GDCM programs that need not be installed, at length

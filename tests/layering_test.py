@@ -15,6 +15,7 @@ LIBRARIES = {
     r"hdf5|H5": ["io", "cli"],  # the command `doctor` prints the version
     r"isa-l|igzip": ["io"],
     r"itk": ["preprocess", "cli"],
+    r"Spectra/": ["connectomics"],
     r"CLI/": ["core"],
 }
 

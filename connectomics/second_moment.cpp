@@ -1,0 +1,121 @@
+// Second moments and homogeneity by matrix products.
+#include "noema/connectomics/second_moment.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "noema/connectomics/shapes.h"
+#include "noema/connectomics/spectral.h"
+#include "noema/core/error.h"
+
+namespace noema {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kFrames = 64;
+
+void require_parcels(const at::Tensor& weights, const at::Tensor& series) {
+  require_dimensions(weights, "weights of parcels", 2, "(…, P, V)");
+  require_dimensions(series, "series", 2, "(…, V, T)");
+  require_size(series, "series", -2, weights.size(-1));
+  if (weights.dim() != series.dim() ||
+      weights.sizes().slice(0, weights.dim() - 2) != series.sizes().slice(0, series.dim() - 2)) {
+    throw ShapeError(fmt::format("weights of parcels: found batch of {}, expected that of the series, {}",
+                                 shape_text(weights.sizes()), shape_text(series.sizes())));
+  }
+}
+
+/// 1/x, 0 where x is 0.
+at::Tensor inverse_or_zero(const at::Tensor& x) {
+  const at::Tensor zero = x == 0;
+  return at::where(zero, at::zeros_like(x), at::where(zero, at::full_like(x, 1), x).reciprocal());
+}
+
+/// A block of frames about its mean over the vertices: (…, V, t).
+at::Tensor block_of(const at::Tensor& series, std::int64_t first) {
+  const at::Tensor block = series.slice(-1, first, std::min(first + kFrames, series.size(-1)));
+  return block - block.mean(-2, true);
+}
+
+class SecondMoment : public torch::autograd::Function<SecondMoment> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& weights, const at::Tensor& series) {
+    const at::Tensor w = weights.abs(), share = inverse_or_zero(w.sum(-1, true));
+    std::vector<std::int64_t> shape = series.sizes().vec();
+    shape[shape.size() - 2] = weights.size(-2);
+    at::Tensor mean = at::empty(shape, series.options()), moment = at::empty(shape, series.options());
+    for (std::int64_t first = 0; first < series.size(-1); first += kFrames) {
+      const at::Tensor x = block_of(series, first);
+      const at::Tensor mu = w.matmul(x) * share;
+      const std::int64_t end = first + x.size(-1);
+      mean.slice(-1, first, end).copy_(mu);
+      moment.slice(-1, first, end).copy_((w.matmul(x.square()) * share - mu.square()).clamp_min(0));
+    }
+    context->save_for_backward({weights, series, mean, moment});
+    return moment;
+  }
+  // With a = G/Σw: ∂/∂w_pv = Σ_t a (x² − 2 μ x + μ² − σ²), ∂/∂x_vt = 2 Σ_p w a (x − μ).
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require_first_order("second moment");
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &weights = saved[0], &series = saved[1], &mean = saved[2], &moment = saved[3];
+    const at::Tensor w = weights.abs();
+    const at::Tensor scaled = gradients[0] * inverse_or_zero(w.sum(-1, true));  // (…, P, T)
+    at::Tensor weight_gradient = at::zeros_like(weights);
+    const bool with_series = context->needs_input_grad(1);
+    at::Tensor series_gradient = with_series ? at::empty(series.sizes(), series.options()) : at::Tensor();
+    weight_gradient += (scaled * (mean.square() - moment)).sum(-1, true);
+    for (std::int64_t first = 0; first < series.size(-1); first += kFrames) {
+      const at::Tensor x = block_of(series, first);
+      const std::int64_t end = first + x.size(-1);
+      const at::Tensor a = scaled.slice(-1, first, end), mu = a * mean.slice(-1, first, end);
+      weight_gradient += a.matmul(x.square().mT());
+      weight_gradient -= 2 * mu.matmul(x.mT());
+      if (with_series) series_gradient.slice(-1, first, end).copy_(2 * (x * w.mT().matmul(a) - w.mT().matmul(mu)));
+    }
+    return {weight_gradient.mul_(weights.sign()), series_gradient};
+  }
+};
+
+}  // namespace
+
+at::Tensor second_moment(const at::Tensor& weights, const at::Tensor& series) {
+  require_parcels(weights, series);
+  return SecondMoment::apply(weights, series);
+}
+
+at::Tensor relative_second_moment(const at::Tensor& weights, const at::Tensor& series) {
+  const at::Tensor moment = second_moment(weights, series);
+  return moment * inverse_or_zero(series.var(-2, /*unbiased=*/false, /*keepdim=*/true));
+}
+
+at::Tensor homogeneity(const at::Tensor& weights, const at::Tensor& series) {
+  require_parcels(weights, series);
+  const double epsilon = series.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
+                                                            : std::numeric_limits<double>::epsilon();
+  const at::Tensor x = series - series.mean(-1, true);
+  const at::Tensor constant = at::linalg_vector_norm(x.detach(), 2, at::IntArrayRef{-1}, true) <=
+                              16 * epsilon * at::linalg_vector_norm(series.detach(), 2, at::IntArrayRef{-1}, true);
+  const at::Tensor square = at::where(constant, at::full_like(x.narrow(-1, 0, 1), 1), x.square().sum(-1, true));
+  const at::Tensor z = at::where(constant, at::zeros_like(x), x * square.rsqrt());
+  const at::Tensor w = weights.abs();
+  const at::Tensor members = z.square().sum(-1, true);  // (…, V, 1): 1, or 0 without variance
+  const at::Tensor pairs = w.matmul(z).square().sum(-1) - w.square().matmul(members).squeeze(-1);
+  const at::Tensor count = w.sum(-1).square() - w.square().sum(-1);
+  const at::Tensor alone = count <= 16 * epsilon * w.sum(-1).square();
+  return at::where(alone, at::full_like(pairs, 1), pairs / at::where(alone, at::full_like(count, 1), count));
+}
+
+}  // namespace noema

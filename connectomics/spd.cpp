@@ -1,0 +1,208 @@
+// Spectral functions of symmetric matrices as autograd functions.
+#include "noema/connectomics/spd.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <limits>
+#include <tuple>
+
+#include "noema/connectomics/shapes.h"
+#include "noema/connectomics/spectral.h"
+#include "noema/core/error.h"
+
+namespace noema {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+double relative_tolerance(const at::Tensor& values) {
+  const double epsilon = values.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
+                                                            : std::numeric_limits<double>::epsilon();
+  return epsilon * static_cast<double>(values.size(-1));
+}
+
+/// g(x)/x for |x| not small, 1 + x²/series elsewhere: for sinh (6) and atanh (3), odd and with slope 1 at 0.
+template <class Function>
+at::Tensor over_argument(const at::Tensor& x, double series, Function&& function) {
+  const at::Tensor small = x.abs() < 1e-5;
+  const at::Tensor safe = at::where(small, at::full_like(x, 0.5), x);
+  return at::where(small, 1 + x.square() / series, function(safe) / safe);
+}
+
+at::Tensor exp_differences(const at::Tensor& a, const at::Tensor& b) {
+  return ((a + b) / 2).exp() * over_argument((a - b) / 2, 6, [](const at::Tensor& x) { return x.sinh(); });
+}
+
+at::Tensor log_differences(const at::Tensor& a, const at::Tensor& b) {
+  // log(a/b) = 2 atanh((a − b)/(a + b)); far apart the argument nears 1 and the plain quotient is the exact one.
+  const at::Tensor x = (a - b) / (a + b);
+  const at::Tensor far = x.abs() > 0.5;
+  const at::Tensor near_value =
+      over_argument(at::where(far, at::full_like(x, 0.5), x), 3, [](const at::Tensor& y) { return y.atanh(); }) * 2 /
+      (a + b);
+  const at::Tensor gap = at::where(far, a - b, at::full_like(x, 1));
+  return at::where(far, (a.log() - b.log()) / gap, near_value);
+}
+
+class MatrixFunction : public torch::autograd::Function<MatrixFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& matrix, int function, double exponent) {
+    const auto kind = static_cast<SpectralFunction>(function);
+    const Eigensystem system = eigensystem(matrix);
+    if (kind != SpectralFunction::exp) require_positive(system.values, "matrix");
+    context->save_for_backward({system.values, system.vectors});
+    context->saved_data["function"] = function;
+    context->saved_data["exponent"] = exponent;
+    return rebuilt(system.vectors, apply_spectral(kind, exponent, system.values));
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require_first_order("matrix function");
+    const variable_list saved = context->get_saved_variables();
+    const auto function = static_cast<SpectralFunction>(context->saved_data["function"].toInt());
+    const at::Tensor differences = divided_differences(function, context->saved_data["exponent"].toDouble(), saved[0]);
+    return {spectral_derivative(saved[1], differences, symmetrised(gradients[0])), at::Tensor(), at::Tensor()};
+  }
+};
+
+class SafeEigh : public torch::autograd::Function<SafeEigh> {
+ public:
+  static variable_list forward(AutogradContext* context, const at::Tensor& matrix) {
+    const Eigensystem system = eigensystem(matrix);
+    context->save_for_backward({system.values, system.vectors});
+    return {system.values, system.vectors};
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require_first_order("eigendecomposition");
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &values = saved[0], &vectors = saved[1];
+    at::Tensor inner = at::zeros_like(vectors);
+    if (gradients[0].defined()) inner = inner + gradients[0].diag_embed();
+    if (gradients[1].defined()) {
+      const at::Tensor gap = values.unsqueeze(-2) - values.unsqueeze(-1);  // (i, j): λ_j − λ_i
+      const at::Tensor tolerance = values.abs().amax(-1, true).unsqueeze(-1) * relative_tolerance(values);
+      const at::Tensor equal = gap.abs() <= tolerance;
+      const at::Tensor inverse =
+          at::where(equal, at::zeros_like(gap), at::where(equal, at::full_like(gap, 1), gap).reciprocal());
+      inner = inner + inverse * vectors.mT().matmul(gradients[1]);
+    }
+    return {symmetrised(congruence(vectors, inner))};
+  }
+};
+
+at::Tensor matrix_function(const at::Tensor& matrix, SpectralFunction function, double exponent = 1) {
+  require_square(matrix, "matrix");
+  return MatrixFunction::apply(symmetrised(matrix), static_cast<int>(function), exponent);
+}
+
+}  // namespace
+
+void require_first_order(const char* name) {
+  if (at::GradMode::is_enabled()) {
+    throw NumericalError(fmt::format("{}: found a request for second derivatives, expected first ones only", name));
+  }
+}
+
+Eigensystem eigensystem(const at::Tensor& matrix) {
+  if (!matrix.isfinite().all().item<bool>()) {
+    throw NumericalError("matrix: found numbers that are not finite, expected a symmetric matrix of finite ones");
+  }
+  const at::Tensor all = matrix.detach();
+  if (!all.is_cpu() || all.dim() == 2) {
+    const auto [values, vectors] = at::linalg_eigh(all);
+    return {values, vectors};
+  }
+  // LAPACK's threads gain little in one matrix; matrices side by side gain all.
+  const std::int64_t n = all.size(-1);
+  const at::Tensor flat = all.reshape({-1, n, n});
+  at::Tensor values = at::empty({flat.size(0), n}, all.options()), vectors = at::empty_like(flat);
+  at::parallel_for(0, flat.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto [value, vector] = at::linalg_eigh(flat[i]);
+      values[i].copy_(value);
+      vectors[i].copy_(vector);
+    }
+  });
+  return {values.reshape(all.sizes().slice(0, static_cast<std::size_t>(all.dim() - 1))), vectors.reshape(all.sizes())};
+}
+
+void require_positive(const at::Tensor& eigenvalues, const char* name) {
+  const at::Tensor smallest = eigenvalues.select(-1, 0);
+  const at::Tensor bound = eigenvalues.select(-1, -1) * relative_tolerance(eigenvalues);
+  const at::Tensor bad = (smallest <= bound).logical_or(smallest <= 0);
+  const auto count = bad.sum().item<std::int64_t>();
+  if (count == 0) return;
+  throw NumericalError(fmt::format(
+      "{}: found {} of {} not positive definite (smallest eigenvalue {:.4g}), expected all to be; more frames than "
+      "regions, a shrinkage estimate or reconditioning makes them so",
+      name, count, bad.numel(), smallest.min().item<double>()));
+}
+
+at::Tensor apply_spectral(SpectralFunction function, double exponent, const at::Tensor& values) {
+  switch (function) {
+    case SpectralFunction::exp:
+      return values.exp();
+    case SpectralFunction::log:
+      return values.log();
+    case SpectralFunction::power:
+      break;
+  }
+  return values.pow(exponent);
+}
+
+at::Tensor divided_differences(SpectralFunction function, double exponent, const at::Tensor& values) {
+  const at::Tensor a = values.unsqueeze(-1), b = values.unsqueeze(-2);
+  switch (function) {
+    case SpectralFunction::exp:
+      return exp_differences(a, b);
+    case SpectralFunction::log:
+      return log_differences(a, b);
+    case SpectralFunction::power:
+      break;
+  }
+  // λ^p = exp(p log λ), and the chain rule holds for divided differences.
+  return exponent * exp_differences(exponent * a.log(), exponent * b.log()) * log_differences(a, b);
+}
+
+at::Tensor congruence(const at::Tensor& q, const at::Tensor& m) { return q.matmul(m).matmul(q.mT()); }
+
+at::Tensor rebuilt(const at::Tensor& vectors, const at::Tensor& values) {
+  return symmetrised((vectors * values.unsqueeze(-2)).matmul(vectors.mT()));
+}
+
+at::Tensor spectral_derivative(const at::Tensor& vectors, const at::Tensor& differences, const at::Tensor& direction) {
+  return symmetrised(congruence(vectors, differences * congruence(vectors.mT(), direction)));
+}
+
+Eigensystem safe_eigh(const at::Tensor& matrix) {
+  require_square(matrix, "matrix");
+  const variable_list system = SafeEigh::apply(symmetrised(matrix));
+  return {system[0], system[1]};
+}
+
+at::Tensor spd_log(const at::Tensor& matrix) { return matrix_function(matrix, SpectralFunction::log); }
+at::Tensor spd_exp(const at::Tensor& matrix) { return matrix_function(matrix, SpectralFunction::exp); }
+at::Tensor spd_sqrt(const at::Tensor& matrix) { return spd_power(matrix, 0.5); }
+at::Tensor spd_inverse_sqrt(const at::Tensor& matrix) { return spd_power(matrix, -0.5); }
+at::Tensor spd_power(const at::Tensor& matrix, double exponent) {
+  return matrix_function(matrix, SpectralFunction::power, exponent);
+}
+
+at::Tensor recondition(const at::Tensor& matrix, double psi) {
+  require_square(matrix, "matrix");
+  if (!(psi >= 0 && psi <= 1)) throw UsageError(fmt::format("reconditioning: found ψ = {}, expected 0 to 1", psi));
+  return (1 - psi) * matrix + psi * at::eye(matrix.size(-1), matrix.options().requires_grad(false));
+}
+
+}  // namespace noema

@@ -1,0 +1,30 @@
+// connectomics/spectral: eigenvalues, divided differences and the checks that the maps and means of SPD matrices share.
+#pragma once
+
+#include "noema/connectomics/spd.h"
+
+namespace noema {
+
+enum class SpectralFunction { exp, log, power };
+
+/// Eigensystem of a symmetric matrix without gradient. @throws NumericalError for numbers that are not finite.
+Eigensystem eigensystem(const at::Tensor& matrix);
+/// @throws NumericalError unless all eigenvalues are above N ε λ_max; `name` is that of the matrices.
+void require_positive(const at::Tensor& eigenvalues, const char* name);
+
+/// f(λ).
+at::Tensor apply_spectral(SpectralFunction function, double exponent, const at::Tensor& values);
+/// (…, N) to (…, N, N): (f(a) − f(b))/(a − b), f'(a) where a = b, without cancellation.
+at::Tensor divided_differences(SpectralFunction function, double exponent, const at::Tensor& values);
+
+/// Q M Qᵀ.
+at::Tensor congruence(const at::Tensor& q, const at::Tensor& m);
+/// Q diag(values) Qᵀ.
+at::Tensor rebuilt(const at::Tensor& vectors, const at::Tensor& values);
+/// Q (F ⊙ QᵀGQ) Qᵀ for symmetric G: the derivative of a matrix function in direction G, and its own adjoint.
+at::Tensor spectral_derivative(const at::Tensor& vectors, const at::Tensor& differences, const at::Tensor& direction);
+
+/// @throws NumericalError while gradients of gradients are recorded.
+void require_first_order(const char* name);
+
+}  // namespace noema
