@@ -54,6 +54,39 @@ OptionGroup model_group() {
            .many()}};
 }
 
+OptionGroup inference_group() {
+  return {
+      "Which voxels count",
+      {choice("height-control", {"fdr", "bonferroni", "fpr"},
+              "What alpha bounds: the expected share of false voxels among those found, the chance of any, or the "
+              "share among voxels without effect (not corrected for their number)")
+           .by_default("fdr"),
+       number("alpha", "NUMBER", "The level, for effects of both signs together").by_default("0.05").range(0, 1),
+       integer("cluster-threshold", "VOXELS", "Leave out clusters of fewer voxels").by_default("0").range(0, 1e9),
+       integer("permutations", "N",
+               "Also p values from flipping the signs of subjects' effects so many times (all ways, where those "
+               "are no more), corrected for all voxels: of t, and of size and mass of clusters; 0: none")
+           .by_default("0")
+           .range(0, 1e9),
+       flag("tfce", "Also permute threshold-free cluster enhancement; needs --permutations"),
+       number("cluster-forming-p", "NUMBER", "Voxels with a smaller uncorrected p form the clusters that are permuted")
+           .by_default("0.001")
+           .range(0, 0.5)}};
+}
+
+GroupInferenceOptions read_inference(const CommandArguments& arguments) {
+  GroupInferenceOptions options;
+  options.height_control = parse_height_control(arguments.text("height-control"));
+  options.alpha = arguments.number("alpha");
+  options.smallest_cluster = arguments.integer("cluster-threshold");
+  options.permutations = arguments.integer("permutations");
+  options.tfce = arguments.flag("tfce");
+  options.cluster_forming_p = arguments.number("cluster-forming-p");
+  options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
+  options.validate();
+  return options;
+}
+
 ContrastRequest read_contrast(const std::string& word) {
   const std::size_t sign = word.find('=');
   if (sign == std::string::npos || sign == 0 || sign + 1 == word.size()) {
@@ -81,6 +114,7 @@ GlmOptions read_glm_options(const CommandArguments& arguments) {
   options.hrf = parse_hrf_model(arguments.text("hrf"));
   options.noise = parse_noise_model(arguments.text("noise"));
   options.slice_time_reference = arguments.number("slice-time-reference");
+  options.inference = read_inference(arguments);
   for (const std::string& word : arguments.list("contrast")) options.contrasts.push_back(read_contrast(word));
   return options;
 }
@@ -121,17 +155,23 @@ CommandSpec glm_command() {
       "each contrast is tested over them (one-sample t). Writes maps of effect (percent of the mean), variance, t and "
       "z, the design, contrasts.tsv, results.json and report.html.",
       "With level participant the maps of each of several subjects are written and no group is tested; group and no "
-      "level fit every subject and test the group. Voxel indices are those of the runs' files, from 0. z maps are not "
-      "corrected for the number of voxels."};
+      "level fit every subject and test the group. Voxel indices are those of the runs' files, from 0. The z maps "
+      "hold every voxel; those with desc-thresholded hold the voxels that count, whose clusters are in a table beside "
+      "them with the share of each that is truly active, at least (confidence 0.95, whatever clusters are looked at). "
+      "Maps with desc-permutation hold −log10 p."};
   spec.arguments = bids_app_arguments();
-  spec.groups = {dataset_options(false), images_group(), model_group()};
+  spec.groups = {dataset_options(false), images_group(), model_group(), inference_group()};
   spec.examples = {
       {"noema glm bids results", "Each condition against the mean of the others, and their sum."},
       {"noema glm bids results --contrast \"places=scene + house - face - body\" --fwhm 6 --confounds motion",
-       "One contrast, smoothed images, 24 motion regressors."}};
+       "One contrast, smoothed images, 24 motion regressors."},
+      {"noema glm bids results group --permutations 5000 --tfce --height-control fdr --alpha 0.05",
+       "The group, also by permutation."}};
   spec.references = {
       "Friston et al. 1995, Statistical parametric maps in functional imaging: a general linear "
-      "approach, doi:10.1002/hbm.460020402"};
+      "approach, doi:10.1002/hbm.460020402",
+      "Winkler et al. 2014, Permutation inference for the general linear model, doi:10.1016/j.neuroimage.2014.01.060",
+      "Rosenblatt et al. 2018, All-Resolutions Inference for brain imaging, doi:10.1016/j.neuroimage.2018.07.060"};
   spec.run = run_command;
   return spec;
 }

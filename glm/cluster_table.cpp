@@ -142,7 +142,10 @@ std::vector<ClusterRow> cluster_table(const Mask& mask, std::span<const double> 
       const auto size = static_cast<std::int64_t>(members.size());
       if (size < options.threshold.smallest_cluster) return;
       const ClusterBox box = box_of(mask, values, members, sign);
-      table.push_back({0, apart(peaks_of(box, sign), options), size, static_cast<double>(size) * voxel_mm3});
+      table.push_back({0,
+                       apart(peaks_of(box, sign), options),
+                       {members.begin(), members.end()},
+                       static_cast<double>(size) * voxel_mm3});
     });
     std::stable_sort(table.begin() + first, table.end(), [](const ClusterRow& a, const ClusterRow& b) {
       return std::abs(a.peaks[0].value) > std::abs(b.peaks[0].value);

@@ -18,9 +18,9 @@ struct ClusterPeak {
 };
 
 struct ClusterRow {
-  int id = 0;                      ///< from 1; positive clusters by falling peak, then negative ones
-  std::vector<ClusterPeak> peaks;  ///< the peak, then sub-peaks by falling height
-  std::int64_t voxels = 0;
+  int id = 0;                        ///< from 1; positive clusters by falling peak, then negative ones
+  std::vector<ClusterPeak> peaks;    ///< the peak, then sub-peaks by falling height
+  std::vector<std::int32_t> voxels;  ///< indices in the mask, ascending
   double volume_mm3 = 0;
 
   /// "3" for the peak, "3a", "3b" … for sub-peaks.

@@ -32,9 +32,9 @@ struct Maxima {
 };
 
 /// What is computed for the observed arrangement and for each other one.
-class PermutationTest {
+class RearrangedFit {
  public:
-  PermutationTest(PermutedModel model, const Mask* mask, const PermutationOptions& options)
+  RearrangedFit(PermutedModel model, const Mask* mask, const PermutedOlsOptions& options)
       : model_(std::move(model)), mask_(mask), options_(options) {
     tfce_options_.two_sided = options.two_sided;
     if (options.cluster_forming_p) {
@@ -121,12 +121,12 @@ class PermutationTest {
 
   PermutedModel model_;
   const Mask* mask_;
-  PermutationOptions options_;
+  PermutedOlsOptions options_;
   TfceOptions tfce_options_;
   double threshold_t_ = 0;
 };
 
-std::vector<Maxima> maxima_of(const PermutationTest& test, const Arrangements& arrangements, bool keeps_maps) {
+std::vector<Maxima> maxima_of(const RearrangedFit& test, const Arrangements& arrangements, bool keeps_maps) {
   std::vector<Maxima> all(static_cast<std::size_t>(arrangements.count()));
   const std::int64_t batch = keeps_maps ? kBatchOfMaps : kBatch;
   Progress progress("permutations", arrangements.count());
@@ -159,7 +159,7 @@ MaxTest corrected(Eigen::VectorXd stat, const std::vector<Maxima>& maxima, bool 
   return test;
 }
 
-void add_clusters(PermutationResult& result, const std::vector<Maxima>& maxima, const Mask& mask, bool two_sided) {
+void add_clusters(PermutedOlsResult& result, const std::vector<Maxima>& maxima, const Mask& mask, bool two_sided) {
   const auto voxels = static_cast<std::size_t>(result.t.stat.size());
   Eigen::VectorXd size = Eigen::VectorXd::Zero(result.t.stat.size()), mass = size;
   ClusterFinder finder(mask);
@@ -178,7 +178,7 @@ void add_clusters(PermutationResult& result, const std::vector<Maxima>& maxima, 
   result.cluster_mass = corrected(mass, maxima, false, [](const Maxima& m) { return m.clusters.mass; });
 }
 
-void check(const MatrixD& data, const Mask* mask, const PermutationOptions& options) {
+void check(const MatrixD& data, const Mask* mask, const PermutedOlsOptions& options) {
   if (options.cluster_forming_p && !(*options.cluster_forming_p > 0 && *options.cluster_forming_p < 0.5)) {
     throw UsageError(
         fmt::format("found a cluster-forming p of {}, expected one between 0 and 0.5, such as 0.001 (a p "
@@ -195,15 +195,15 @@ void check(const MatrixD& data, const Mask* mask, const PermutationOptions& opti
 
 }  // namespace
 
-PermutationResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
-                               const Mask* mask, const PermutationOptions& options) {
+PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
+                               const Mask* mask, const PermutedOlsOptions& options) {
   check(data, mask, options);
-  const PermutationTest test(make_permuted_model(data, tested, confounds, options.model_intercept), mask, options);
+  const RearrangedFit test(make_permuted_model(data, tested, confounds, options.model_intercept), mask, options);
   const Arrangements arrangements(test.model().kind, data.rows(), options.permutations, options.seed);
   const std::vector<Maxima> maxima =
       maxima_of(test, arrangements, options.tfce || options.cluster_forming_p.has_value());
 
-  PermutationResult result;
+  PermutedOlsResult result;
   result.df = test.model().df;
   result.permutations = arrangements.count();
   result.exhaustive = arrangements.exhaustive();

@@ -11,7 +11,7 @@
 
 namespace noema {
 
-struct PermutationOptions {
+struct PermutedOlsOptions {
   /// Random arrangements at most; where all there are are no more, those are taken and p values are exact.
   std::int64_t permutations = 10'000;
   /// Effects of both signs count; else positive ones alone.
@@ -32,7 +32,7 @@ struct MaxTest {
   std::vector<double> null_maxima;  // one an arrangement, ascending
 };
 
-struct PermutationResult {
+struct PermutedOlsResult {
   MaxTest t;
   std::optional<MaxTest> tfce;
   std::optional<MaxTest> cluster_size;  // of each voxel's cluster, in voxels; 0 (and p 1) outside of clusters
@@ -59,7 +59,7 @@ struct PermutationResult {
 /// @throws ShapeError when lengths do not fit; UsageError; DataError for data that are not finite, a tested variate
 /// that
 ///   the confounds explain, or no degree of freedom; Cancelled
-PermutationResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
-                               const Mask* mask, const PermutationOptions& options = {});
+PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
+                               const Mask* mask, const PermutedOlsOptions& options = {});
 
 }  // namespace noema

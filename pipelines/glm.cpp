@@ -220,6 +220,12 @@ Results run_glm(const GlmOptions& options) {
   const bool several = maps.subjects > 1;
   if (several && options.prepare.level == AnalysisLevel::participant) maps.group.clear();
   watch.time("maps", [&] { write_maps(folder, job, maps, results); });
+  watch.time("inference", [&] {
+    const GroupInference inference =
+        write_group_inference(folder, maps, *job.voxels, read_header(job.runs.front().bold), options.inference);
+    results.files.insert(results.files.end(), inference.files.begin(), inference.files.end());
+    maps.notes.insert(maps.notes.end(), inference.notes.begin(), inference.notes.end());
+  });
   for (const auto& [subject, of_subject] : maps.of_subject) results.subjects.push_back(subject);
   results.subject_rows = subject_rows(job.runs, maps);
   results.method.glm = maps.notes;

@@ -5,6 +5,7 @@
 
 #include "noema/glm/first_level.h"
 #include "noema/learn/labels.h"
+#include "noema/pipelines/group_inference.h"
 #include "noema/pipelines/options.h"
 #include "noema/pipelines/results.h"
 
@@ -21,10 +22,13 @@ struct GlmOptions {
   double slice_time_reference = 0.5;
   /// Empty: each condition against the mean of the others, and "all": their sum.
   std::vector<ContrastRequest> contrasts;
+  /// Which voxels of the group's maps count.
+  GroupInferenceOptions inference;
 };
 
 /// Runs `noema glm`: fits every subject, combines its runs by fixed effects, tests each contrast over subjects where
-/// there are several, and writes maps, contrasts.tsv, results.json and report.html to the output folder.
+/// there are several, and writes maps, thresholded maps, tables
+/// of clusters, contrasts.tsv, results.json and report.html to the output folder.
 ///
 /// A subject that fails leaves a crash file, and the others go on; with level `participant` no group is tested.
 /// @throws UsageError for contrasts that cannot be read; DataError if no subject is left; Cancelled

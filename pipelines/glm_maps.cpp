@@ -81,10 +81,22 @@ std::vector<GlmMap> maps_of(const FirstLevelResult& result) {
   return maps;
 }
 
-/// (S, V): the effects of those subjects that have the contrast.
-MatrixD effects_of(const std::map<std::string, std::vector<GlmMap>>& subjects, const std::string& contrast) {
+std::vector<GlmMap> group_maps(const GlmMaps& maps, const std::vector<ContrastRequest>& contrasts) {
+  if (maps.subjects == 1) return maps.of_subject.begin()->second;
+  std::vector<GlmMap> group;
+  for (const ContrastRequest& contrast : contrasts) {
+    const MatrixD effects = subject_effects(maps, contrast.name);
+    if (effects.rows() < 2) continue;
+    group.push_back(map_of(contrast.name, one_sample_t(effects)));
+  }
+  return group;
+}
+
+}  // namespace
+
+MatrixD subject_effects(const GlmMaps& glm, const std::string& contrast) {
   std::vector<const GlmMap*> maps;
-  for (const auto& [subject, of_subject] : subjects) {
+  for (const auto& [subject, of_subject] : glm.of_subject) {
     const auto found =
         std::find_if(of_subject.begin(), of_subject.end(), [&](const GlmMap& map) { return map.contrast == contrast; });
     if (found != of_subject.end()) maps.push_back(&*found);
@@ -97,19 +109,6 @@ MatrixD effects_of(const std::map<std::string, std::vector<GlmMap>>& subjects, c
   }
   return effects;
 }
-
-std::vector<GlmMap> group_maps(const GlmMaps& maps, const std::vector<ContrastRequest>& contrasts) {
-  if (maps.subjects == 1) return maps.of_subject.begin()->second;
-  std::vector<GlmMap> group;
-  for (const ContrastRequest& contrast : contrasts) {
-    const MatrixD effects = effects_of(maps.of_subject, contrast.name);
-    if (effects.rows() < 2) continue;
-    group.push_back(map_of(contrast.name, one_sample_t(effects)));
-  }
-  return group;
-}
-
-}  // namespace
 
 GlmMaps fit_glm_maps(const GlmJob& job) {
   std::map<std::string, std::vector<std::size_t>> runs_of;

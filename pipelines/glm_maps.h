@@ -66,6 +66,9 @@ struct GlmMaps {
 ///   failed; Cancelled
 GlmMaps fit_glm_maps(const GlmJob& job);
 
+/// (S, V): the effects of those subjects that have the contrast.
+MatrixD subject_effects(const GlmMaps& glm, const std::string& contrast);
+
 /// Where a map of the group lies, relative to the output folder; `stat` is "effect", "variance", "t" or "z".
 std::string glm_map_file(const std::string& contrast, const std::string& stat);
 

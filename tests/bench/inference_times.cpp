@@ -44,12 +44,12 @@ void time_permutations(std::span<char*> words) {
     const std::vector<double> read = read_raw<double>(words[1], static_cast<std::size_t>(rows));
     tested = Eigen::Map<const Eigen::VectorXd>(read.data(), rows);
   }
-  PermutationOptions options;
+  PermutedOlsOptions options;
   options.tfce = std::string(words[6]) == "tfce";
   if (std::string(words[6]) == "clusters") options.cluster_forming_p = 0.001;
   options.permutations = std::atoll(words[7]);
   options.two_sided = std::atoi(words[8]) == 2;
-  PermutationResult result;
+  PermutedOlsResult result;
   report_times("permutations", std::atoi(words[9]),
                [&] { result = permuted_ols(data, tested, MatrixD(0, 0), &mask, options); });
   std::vector<double> out(result.t.stat.data(), result.t.stat.data() + result.t.stat.size());

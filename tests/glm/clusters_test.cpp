@@ -130,7 +130,8 @@ TEST(ClusterTable, EqualsNilearn) {
   EXPECT_EQ(table[0].label(0), "1");
   EXPECT_EQ(table[0].label(2), "1b");
   EXPECT_EQ(static_cast<int>(table[0].volume_mm3), 2929);
-  EXPECT_EQ(table[0].voxels, 93);
+  EXPECT_EQ(table[0].voxels.size(), 93U);
+  EXPECT_GT(blob_map()[static_cast<std::size_t>(table[0].voxels.front())], 2.3);
   EXPECT_EQ(table[1].id, 2);
   expect_peak(table[1].peaks.at(0), {10, 6, 6}, -5.292383);
   EXPECT_EQ(static_cast<int>(table[1].volume_mm3), 1165);

@@ -50,14 +50,14 @@ MatrixD noise(Eigen::Index rows, Eigen::Index voxels, unsigned seed) {
   return MatrixD::NullaryExpr(rows, voxels, [&] { return normal(random); });
 }
 
-void expect_t(const PermutationResult& found, const std::vector<double>& expected) {
+void expect_t(const PermutedOlsResult& found, const std::vector<double>& expected) {
   for (std::size_t v = 0; v < expected.size(); ++v) {
     EXPECT_NEAR(found.t.stat[static_cast<Eigen::Index>(v)], expected[v], 1e-12 * 4);
   }
 }
 
-PermutationOptions few(std::int64_t permutations, bool two_sided = true) {
-  PermutationOptions options;
+PermutedOlsOptions few(std::int64_t permutations, bool two_sided = true) {
+  PermutedOlsOptions options;
   options.permutations = permutations;
   options.two_sided = two_sided;
   return options;
@@ -66,10 +66,10 @@ PermutationOptions few(std::int64_t permutations, bool two_sided = true) {
 TEST(PermutedOls, TEqualsNilearn) {
   const MatrixD data = wave_data();
   const Eigen::VectorXd x = wave_variate(), ones = Eigen::VectorXd::Ones(15);
-  const PermutationOptions options = few(1);
-  PermutationOptions bare = options;
+  const PermutedOlsOptions options = few(1);
+  PermutedOlsOptions bare = options;
   bare.model_intercept = false;
-  const PermutationResult with_confounds = permuted_ols(data, x, wave_confounds(), nullptr, options);
+  const PermutedOlsResult with_confounds = permuted_ols(data, x, wave_confounds(), nullptr, options);
   expect_t(with_confounds, {0.3615250780027781, 0.6047868649824132, -0.11884253156596682, -0.5946720185074049});
   EXPECT_EQ(with_confounds.df, 11);
   expect_t(permuted_ols(data, x, kNoConfounds, nullptr, options),
@@ -78,7 +78,7 @@ TEST(PermutedOls, TEqualsNilearn) {
            {0.36453716614652254, 0.6655316977181434, 0.0173459950967969, -0.3316398939597251});
   expect_t(permuted_ols(data, x, kNoConfounds, nullptr, bare),
            {0.34811526896967826, 0.7564507588598606, 0.14199861914825115, -0.09548455539644857});
-  const PermutationResult one_sample = permuted_ols(data, ones, kNoConfounds, nullptr, options);
+  const PermutedOlsResult one_sample = permuted_ols(data, ones, kNoConfounds, nullptr, options);
   expect_t(one_sample, {0.06695990905438817, 1.7802833423552402, 3.0210397579915784, 4.690269924693027});
   EXPECT_EQ(one_sample.df, 14);
   expect_t(permuted_ols(data, ones, wave_confounds(), nullptr, options),
@@ -119,7 +119,7 @@ std::vector<double> exact_p(const std::vector<double>& observed, const std::vect
 TEST(PermutedOls, FlipsAllSignsOfFewRows) {
   MatrixD data = noise(9, 6, 2);
   data.col(0).array() += 1.2;
-  const PermutationResult found = permuted_ols(data, Eigen::VectorXd::Ones(9), kNoConfounds, nullptr, few(1000, false));
+  const PermutedOlsResult found = permuted_ols(data, Eigen::VectorXd::Ones(9), kNoConfounds, nullptr, few(1000, false));
   EXPECT_TRUE(found.exhaustive);
   EXPECT_EQ(found.permutations, 511);
   std::vector<double> maxima, observed;
@@ -146,7 +146,7 @@ TEST(PermutedOls, ShufflesAllOrdersOfFewRows) {
   const MatrixD confounds = noise(6, 1, 5);
   Eigen::VectorXd x(6);
   x << 1, 1, 1, 0, 0, 0;
-  const PermutationResult found = permuted_ols(data, x, confounds, nullptr, few(719));
+  const PermutedOlsResult found = permuted_ols(data, x, confounds, nullptr, few(719));
   EXPECT_TRUE(found.exhaustive);
   EXPECT_EQ(found.permutations, 719);
   Eigen::MatrixXd design(6, 3);
@@ -178,10 +178,10 @@ TEST(PermutedOls, EnhancesAndClustersEveryArrangement) {
   MatrixD data = noise(7, 60, 6);
   data.leftCols(12).array() += 1;
   for (const bool two_sided : {true, false}) {
-    PermutationOptions options = few(127, two_sided);
+    PermutedOlsOptions options = few(127, two_sided);
     options.tfce = true;
     options.cluster_forming_p = 0.1;
-    const PermutationResult found = permuted_ols(data, Eigen::VectorXd::Ones(7), kNoConfounds, &mask, options);
+    const PermutedOlsResult found = permuted_ols(data, Eigen::VectorXd::Ones(7), kNoConfounds, &mask, options);
     ASSERT_TRUE(found.tfce && found.cluster_size && found.cluster_mass);
     const double threshold = boost::math::quantile(boost::math::students_t(6), two_sided ? 0.95 : 0.9);
     EXPECT_NEAR(found.cluster_threshold_t, threshold, 1e-12);
@@ -224,7 +224,7 @@ TEST(PermutedOls, EnhancesAndClustersEveryArrangement) {
 TEST(PermutedOls, NullIsStudentsTOnNoise) {
   for (const bool flips : {false, true}) {
     const Eigen::VectorXd x = flips ? Eigen::VectorXd::Ones(40) : Eigen::VectorXd(noise(40, 1, 7));
-    const PermutationResult found = permuted_ols(noise(40, 1, 8), x, kNoConfounds, nullptr, few(4000, false));
+    const PermutedOlsResult found = permuted_ols(noise(40, 1, 8), x, kNoConfounds, nullptr, few(4000, false));
     EXPECT_FALSE(found.exhaustive);
     const boost::math::students_t student(found.df);
     double difference = 0;
@@ -239,7 +239,7 @@ TEST(PermutedOls, NullIsStudentsTOnNoise) {
 TEST(PermutedOls, DependsOnTheSeedAndNotOnThreads) {
   const MatrixD data = noise(12, 3000, 9);
   const Eigen::VectorXd x = noise(12, 1, 10);
-  PermutationOptions options = few(100);
+  PermutedOlsOptions options = few(100);
   const auto run = [&] { return permuted_ols(data, x, kNoConfounds, nullptr, options).t.null_maxima; };
   const int before = thread_count();
   set_thread_count(1);
@@ -255,7 +255,7 @@ TEST(PermutedOls, ConstantVoxelsHaveNoEffect) {
   MatrixD data = noise(10, 4, 11);
   data.col(1).setConstant(3);
   data.col(2).setZero();
-  const PermutationResult found = permuted_ols(data, noise(10, 1, 12), kNoConfounds, nullptr, few(20));
+  const PermutedOlsResult found = permuted_ols(data, noise(10, 1, 12), kNoConfounds, nullptr, few(20));
   EXPECT_EQ(found.constant_voxels, 2);
   EXPECT_EQ(found.t.stat[1], 0);
   EXPECT_EQ(found.t.p[2], 1);
@@ -274,7 +274,7 @@ TEST(PermutedOls, RefusesWhatHasNoAnswer) {
   MatrixD broken = data;
   broken(3, 2) = std::nan("");
   EXPECT_THROW(permuted_ols(broken, x, kNoConfounds, nullptr, few(10)), DataError);
-  PermutationOptions clusters = few(10);
+  PermutedOlsOptions clusters = few(10);
   clusters.cluster_forming_p = 0.01;
   EXPECT_THROW(permuted_ols(data, x, kNoConfounds, nullptr, clusters), UsageError);
   EXPECT_THROW(permuted_ols(data, x, kNoConfounds, &blob_mask(), clusters), ShapeError);

@@ -1,0 +1,149 @@
+#include "noema/pipelines/group_inference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "noema/core/error.h"
+#include "noema/glm/all_resolutions.h"
+#include "noema/glm/cluster_table.h"
+#include "noema/glm/permutation.h"
+#include "noema/io/table.h"
+#include "noema/pipelines/output_folder.h"
+
+namespace noema {
+namespace {
+
+constexpr double kDiscoveryAlpha = 0.05;
+
+std::string file_of(const std::string& contrast, const std::string& rest) {
+  return fmt::format("maps/contrast-{}_{}", bids_label(contrast), rest);
+}
+
+/// One row a peak; what belongs to the cluster stands in the row of its first.
+Table table_of(const std::vector<ClusterRow>& rows, const std::vector<double>& z) {
+  std::vector<double> p(z.size());
+  std::transform(z.begin(), z.end(), p.begin(), [](double value) { return 2 * normal_upper_tail(std::abs(value)); });
+  const std::int64_t hommel = hommel_value(p, kDiscoveryAlpha);
+  std::vector<std::string> label, size, volume, share;
+  std::array<std::vector<double>, 3> place;
+  std::vector<double> height;
+  for (const ClusterRow& row : rows) {
+    std::vector<double> of_cluster;
+    for (const std::int32_t v : row.voxels) of_cluster.push_back(p[static_cast<std::size_t>(v)]);
+    const double discoveries = true_discovery_proportion(of_cluster, hommel, kDiscoveryAlpha);
+    for (std::size_t k = 0; k < row.peaks.size(); ++k) {
+      label.push_back(row.label(k));
+      for (std::size_t axis = 0; axis < 3; ++axis) place[axis].push_back(row.peaks[k].ras_mm[axis]);
+      height.push_back(row.peaks[k].value);
+      size.push_back(k == 0 ? std::to_string(row.voxels.size()) : "");
+      volume.push_back(k == 0 ? fmt::format("{:.7g}", row.volume_mm3) : "");
+      share.push_back(k == 0 ? fmt::format("{:.4g}", discoveries) : "");
+    }
+  }
+  Table table;
+  table.add("cluster", std::move(label));
+  table.add("x_mm", place[0]);
+  table.add("y_mm", place[1]);
+  table.add("z_mm", place[2]);
+  table.add("peak_z", height);
+  table.add("voxels", std::move(size));
+  table.add("volume_mm3", std::move(volume));
+  table.add("true_discoveries", std::move(share));
+  return table;
+}
+
+/// What is written about one contrast.
+class ContrastWriter {
+ public:
+  ContrastWriter(const std::filesystem::path& folder, const FeatureSpace& voxels, const ImageHeader& like,
+                 const GroupInferenceOptions& options)
+      : folder_(folder), voxels_(voxels), like_(like), options_(options) {}
+
+  void write_clusters(const GlmMap& map) {
+    ClusterTableOptions table;
+    table.threshold.height = height_threshold(map.z, options_.height_control, options_.alpha, /*two_sided=*/true);
+    table.threshold.smallest_cluster = options_.smallest_cluster;
+    const std::vector<double> kept = threshold_map(voxels_.mask, map.z, table.threshold);
+    write(map.contrast, "desc-thresholded_stat-z_statmap.nii.gz", {kept.begin(), kept.end()}, "GLM z, thresholded");
+    const std::string file = file_of(map.contrast, "clusters.tsv");
+    const std::vector<ClusterRow> rows = cluster_table(voxels_.mask, map.z, table);
+    write_table(folder_ / file, table_of(rows, map.z));
+    result.files.push_back(file);
+    result.notes.push_back(fmt::format("Contrast {}: voxels count where |z| > {:.4g} ({} at {:g}), in {} cluster{}.",
+                                       map.contrast, table.threshold.height,
+                                       height_control_name(options_.height_control), options_.alpha, rows.size(),
+                                       rows.size() == 1 ? "" : "s"));
+  }
+
+  void write_permutations(const std::string& contrast, const MatrixD& effects) {
+    PermutedOlsOptions permutation;
+    permutation.permutations = options_.permutations;
+    permutation.seed = options_.seed;
+    permutation.tfce = options_.tfce;
+    permutation.cluster_forming_p = options_.cluster_forming_p;
+    const PermutedOlsResult found =
+        permuted_ols(effects, Eigen::VectorXd::Ones(effects.rows()), MatrixD(0, 0), &voxels_.mask, permutation);
+    write_test(contrast, "t", found.t);
+    write_test(contrast, "clustersize", *found.cluster_size);
+    write_test(contrast, "clustermass", *found.cluster_mass);
+    if (found.tfce) write_test(contrast, "tfce", *found.tfce);
+    result.notes.push_back(
+        fmt::format("Contrast {}: {} {} sign flips of {} subjects; smallest corrected p of t {:.4g}, of cluster size "
+                    "{:.4g} and mass "
+                    "{:.4g} (uncorrected p below {:g}, |t| > {:.4g}){}.",
+                    contrast, found.exhaustive ? "all" : "random", found.permutations, effects.rows(),
+                    found.t.p.minCoeff(), found.cluster_size->p.minCoeff(), found.cluster_mass->p.minCoeff(),
+                    options_.cluster_forming_p, found.cluster_threshold_t,
+                    found.tfce ? fmt::format(", of TFCE {:.4g}", found.tfce->p.minCoeff()) : std::string()));
+  }
+
+  GroupInference result;
+
+ private:
+  void write_test(const std::string& contrast, const std::string& of, const MaxTest& test) {
+    std::vector<float> logp;
+    for (const double p : test.p) logp.push_back(static_cast<float>(-std::log10(p)));
+    write(contrast, fmt::format("desc-permutation_stat-{}logp_statmap.nii.gz", of), logp,
+          fmt::format("-log10 p of {}, corrected", of));
+  }
+
+  void write(const std::string& contrast, const std::string& rest, const std::vector<float>& values,
+             const std::string& description) {
+    result.files.push_back(write_map(folder_, file_of(contrast, rest), voxels_, values, like_, description));
+  }
+
+  const std::filesystem::path& folder_;
+  const FeatureSpace& voxels_;
+  const ImageHeader& like_;
+  const GroupInferenceOptions& options_;
+};
+
+}  // namespace
+
+void GroupInferenceOptions::validate() const {
+  if (!(alpha > 0 && alpha < 1) || !(cluster_forming_p > 0 && cluster_forming_p < 0.5)) {
+    throw UsageError(
+        fmt::format("found --alpha {:g} and --cluster-forming-p {:g}, expected levels above 0 and below 1 "
+                    "and 0.5",
+                    alpha, cluster_forming_p));
+  }
+  if (tfce && permutations < 1) throw UsageError("--tfce needs --permutations, such as --permutations 5000");
+}
+
+GroupInference write_group_inference(const std::filesystem::path& folder, const GlmMaps& glm,
+                                     const FeatureSpace& voxels, const ImageHeader& like,
+                                     const GroupInferenceOptions& options) {
+  if (options.permutations > 0 && glm.subjects < 2) {
+    throw UsageError("--permutations flips the signs of subjects' effects and needs at least two subjects; found one");
+  }
+  ContrastWriter writer(folder, voxels, like, options);
+  for (const GlmMap& map : glm.group) {
+    writer.write_clusters(map);
+    if (options.permutations > 0) writer.write_permutations(map.contrast, subject_effects(glm, map.contrast));
+  }
+  return std::move(writer.result);
+}
+
+}  // namespace noema
