@@ -47,7 +47,8 @@ const std::map<std::string, Entry>& entries() {
       {"long-conv", network_entry<LongConvClassifier, LongConvClassifierOptions>()},
       {"majority", {[](std::uint64_t) { return std::make_unique<MajorityClassifier>(); }, MajorityClassifier::load}},
       {"mlp", network_entry<MlpClassifier, MlpOptions>()},
-      {"ridge", linear_entry(LinearKind::ridge)}};
+      {"ridge", linear_entry(LinearKind::ridge)},
+      {"svc", linear_entry(LinearKind::svc)}};
   return all;
 }
 

@@ -35,16 +35,36 @@ at::Tensor float_tensor(const MatrixD& matrix) {
   return tensor;
 }
 
+LinearKind kind_of(const std::string& name) {
+  for (const LinearKind kind : {LinearKind::ridge, LinearKind::logistic, LinearKind::svc}) {
+    if (name == linear_kind_name(kind)) return kind;
+  }
+  throw DataError(fmt::format("found a model of kind '{}', expected 'ridge', 'logistic' or 'svc'", name));
+}
+
 }  // namespace
+
+std::string linear_kind_name(LinearKind kind) {
+  switch (kind) {
+    case LinearKind::ridge:
+      return "ridge";
+    case LinearKind::logistic:
+      return "logistic";
+    case LinearKind::svc:
+      break;
+  }
+  return "svc";
+}
 
 LinearClassifier::LinearClassifier(LinearClassifierOptions options, std::shared_ptr<RidgeCache> cache)
     : options_(std::move(options)), cache_(std::move(cache)) {
   if (options_.transform) options_.transform->validate();
   options_.ridge.validate();
   options_.logistic.validate();
+  options_.svc.validate();
 }
 
-std::string LinearClassifier::kind() const { return options_.kind == LinearKind::ridge ? "ridge" : "logistic"; }
+std::string LinearClassifier::kind() const { return linear_kind_name(options_.kind); }
 
 void LinearClassifier::fit(const SampleSet& train) {
   const MatrixF means = sample_means(train);
@@ -55,20 +75,35 @@ void LinearClassifier::fit(const SampleSet& train) {
                    : FeatureTransform::fit(transform_options(options_, train), means, labels, train.classes);
   const MatrixF rows = transform_.apply(means);
   const std::vector<int> groups = inner_groups(train);
-  if (options_.kind == LinearKind::ridge) {
-    RidgeFit fitted = fit_ridge_to(rows, labels, train.classes, groups);
-    map_ = std::move(fitted.map);
-    strength_ = std::move(fitted.alpha);
-  } else {
-    LogisticFit fitted = fit_logistic(rows, labels, train.classes, groups, options_.logistic);
-    map_ = std::move(fitted.map);
-    strength_ = std::move(fitted.strength);
-  }
+  fit_map(rows, labels, train.classes, groups);
   const std::vector<int>& selected = transform_.selected();
   const MatrixF kept = means(Eigen::all, selected);
   const MatrixD of_selected = patterns_of(kept, map_.decisions(rows));
   patterns_ = MatrixD::Zero(train.classes, means.cols());
   patterns_(Eigen::all, selected) = of_selected;
+}
+
+void LinearClassifier::fit_map(const MatrixF& rows, std::span<const int> labels, int classes,
+                               std::span<const int> groups) {
+  switch (options_.kind) {
+    case LinearKind::ridge: {
+      RidgeFit fitted = fit_ridge_to(rows, labels, classes, groups);
+      map_ = std::move(fitted.map);
+      strength_ = std::move(fitted.alpha);
+      return;
+    }
+    case LinearKind::logistic: {
+      LogisticFit fitted = fit_logistic(rows, labels, classes, groups, options_.logistic);
+      map_ = std::move(fitted.map);
+      strength_ = std::move(fitted.strength);
+      return;
+    }
+    case LinearKind::svc: {
+      SvcFit fitted = fit_svc(rows, labels, classes, groups, options_.svc);
+      map_ = std::move(fitted.map);
+      strength_ = std::move(fitted.strength);
+    }
+  }
 }
 
 RidgeFit LinearClassifier::fit_ridge_to(const MatrixF& rows, std::span<const int> labels, int classes,
@@ -129,11 +164,8 @@ SafeTensors LinearClassifier::save() const {
 std::unique_ptr<LinearClassifier> LinearClassifier::load(const SafeTensors& content) {
   FeatureTransform transform = FeatureTransform::load(content);
   StoredLinearModel stored = load_linear_model(content, transform.outputs());
-  if (stored.kind != "ridge" && stored.kind != "logistic") {
-    throw DataError(fmt::format("found a model of kind '{}', expected 'ridge' or 'logistic'", stored.kind));
-  }
   LinearClassifierOptions options;
-  options.kind = stored.kind == "ridge" ? LinearKind::ridge : LinearKind::logistic;
+  options.kind = kind_of(stored.kind);
   auto model = std::make_unique<LinearClassifier>(std::move(options));
   model->patterns_ = matrix_of(content, "patterns", stored.map.weights.rows(), transform.features());
   model->transform_ = std::move(transform);

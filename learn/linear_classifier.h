@@ -1,4 +1,4 @@
-// learn/linear_classifier: ridge and logistic classification of the mean of each sample's volumes.
+// learn/linear_classifier: ridge, logistic and support vector classification of the mean of each sample's volumes.
 #pragma once
 
 #include <memory>
@@ -9,10 +9,14 @@
 #include "noema/learn/feature_transform.h"
 #include "noema/learn/logistic.h"
 #include "noema/learn/ridge.h"
+#include "noema/learn/svc.h"
 
 namespace noema {
 
-enum class LinearKind { ridge, logistic };
+enum class LinearKind { ridge, logistic, svc };
+
+/// "ridge", "logistic" or "svc".
+std::string linear_kind_name(LinearKind kind);
 
 struct LinearClassifierOptions {
   LinearKind kind = LinearKind::ridge;
@@ -22,12 +26,13 @@ struct LinearClassifierOptions {
   std::optional<FeatureTransform> fitted_transform;
   RidgeOptions ridge;
   LogisticOptions logistic;
+  SvcOptions svc;
 };
 
 /// A feature transform and a linear map on the sample means, both fitted on training samples alone.
 ///
 /// The strength is chosen by leaving out `inner_groups` of the training samples, on features that were screened and
-/// scaled on all of them. Ridge gives no probabilities.
+/// scaled on all of them. Logistic regression alone gives probabilities.
 class LinearClassifier : public DifferentiableClassifier {
  public:
   /// `cache`, when given, serves fits of ridge on features that are not screened.
@@ -53,6 +58,7 @@ class LinearClassifier : public DifferentiableClassifier {
 
  private:
   void check_fitted() const;
+  void fit_map(const MatrixF& rows, std::span<const int> labels, int classes, std::span<const int> groups);
   RidgeFit fit_ridge_to(const MatrixF& rows, std::span<const int> labels, int classes,
                         std::span<const int> groups) const;
 

@@ -26,8 +26,9 @@ struct Known {
   bool is_network;
   bool is_baseline;
 };
-constexpr std::array<Known, 8> kModels{{{"ridge", false, false},
+constexpr std::array<Known, 9> kModels{{{"ridge", false, false},
                                         {"logistic", false, false},
+                                        {"svc", false, false},
                                         {"fc-ridge", false, false},
                                         {"long-conv", true, false},
                                         {"mlp", true, false},
@@ -81,6 +82,7 @@ ClassifierFactory network(Options network, const ModelOptions& options, FeatureK
 ClassifierFactory factory_of(const std::string& name, const ModelOptions& options, FeatureKind features) {
   if (name == "ridge") return linear(LinearKind::ridge, options, features);
   if (name == "logistic") return linear(LinearKind::logistic, options, features);
+  if (name == "svc") return linear(LinearKind::svc, options, features);
   if (name == "fc-ridge") return [](std::uint64_t) { return std::make_unique<ConnectivityClassifier>(); };
   if (name == "long-conv") return network<LongConvClassifier>(LongConvClassifierOptions(), options, features);
   if (name == "mlp") return network<MlpClassifier>(MlpOptions(), options, features);

@@ -21,8 +21,8 @@ TEST(Registry, EveryKindIsMadeFittedSavedAndOpened) {
   const SampleSet set = voxel_samples();
   const std::vector<std::string> kinds = classifier_kinds();
   EXPECT_TRUE(std::is_sorted(kinds.begin(), kinds.end()));
-  EXPECT_EQ(kinds,
-            (std::vector<std::string>{"cnn3d", "fc-ridge", "logistic", "long-conv", "majority", "mlp", "ridge"}));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"cnn3d", "fc-ridge", "logistic", "long-conv", "majority", "mlp", "ridge",
+                                             "svc"}));
   for (const std::string& kind : kinds) {
     const auto model = default_factory(kind)(3);
     EXPECT_EQ(model->kind(), kind);

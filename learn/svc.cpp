@@ -1,0 +1,150 @@
+#include "noema/learn/svc.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "noema/core/error.h"
+#include "noema/learn/inner_folds.h"
+
+namespace noema {
+namespace {
+
+constexpr Eigen::Index kColumns = 4096;  // of features in double precision at a time
+
+/// (N, N): rows · rowsᵀ.
+Eigen::MatrixXd products_of(const MatrixF& rows) {
+  Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(rows.rows(), rows.rows());
+  for (Eigen::Index begin = 0; begin < rows.cols(); begin += kColumns) {
+    const Eigen::Index width = std::min(kColumns, rows.cols() - begin);
+    const Eigen::MatrixXd block = rows.middleCols(begin, width).cast<double>();
+    gram.selfadjointView<Eigen::Lower>().rankUpdate(block);
+  }
+  return gram.selfadjointView<Eigen::Lower>();
+}
+
+/// (K, F): coefficientsᵀ · rows.
+MatrixD weights_of(const MatrixD& coefficients, const MatrixF& rows) {
+  MatrixD weights(coefficients.cols(), rows.cols());
+  for (Eigen::Index begin = 0; begin < rows.cols(); begin += kColumns) {
+    const Eigen::Index width = std::min(kColumns, rows.cols() - begin);
+    const MatrixD block = rows.middleCols(begin, width).cast<double>();
+    weights.middleCols(begin, width) = coefficients.transpose() * block;
+  }
+  return weights;
+}
+
+/// Coefficients of rows for each problem: one for two classes, else one a class.
+struct Problems {
+  std::vector<SvcSolution> solutions;
+
+  void solve(const Eigen::MatrixXd& gram, std::span<const int> labels, int classes, double c, SvcLoss loss) {
+    const std::size_t count = classes == 2 ? 1 : static_cast<std::size_t>(classes);
+    const bool has_start = solutions.size() == count;
+    solutions.resize(count);
+    Eigen::VectorXd signs(gram.rows());
+    for (std::size_t k = 0; k < count; ++k) {
+      const int positive = classes == 2 ? 1 : static_cast<int>(k);
+      for (Eigen::Index n = 0; n < signs.size(); ++n)
+        signs[n] = labels[static_cast<std::size_t>(n)] == positive ? 1 : -1;
+      // Of another C the dual of the hinge may lie outside its bounds: it is cut.
+      Eigen::VectorXd start = has_start ? solutions[k].coefficients : Eigen::VectorXd();
+      if (loss == SvcLoss::hinge) start = start.cwiseMax(-c).cwiseMin(c);
+      solutions[k] = solve_svc_by_rows(gram, signs, c, loss, start);
+    }
+  }
+
+  /// (N, K); two classes: the negatives first.
+  MatrixD coefficients() const {
+    const auto rows = solutions[0].coefficients.size();
+    if (solutions.size() == 1) {
+      MatrixD both(rows, 2);
+      both << -solutions[0].coefficients, solutions[0].coefficients;
+      return both;
+    }
+    MatrixD all(rows, static_cast<Eigen::Index>(solutions.size()));
+    for (std::size_t k = 0; k < solutions.size(); ++k)
+      all.col(static_cast<Eigen::Index>(k)) = solutions[k].coefficients;
+    return all;
+  }
+};
+
+double squared_hinge_of(const MatrixD& decisions, std::span<const int> labels) {
+  double sum = 0;
+  for (Eigen::Index n = 0; n < decisions.rows(); ++n) {
+    for (Eigen::Index k = 0; k < decisions.cols(); ++k) {
+      const double sign = labels[static_cast<std::size_t>(n)] == k ? 1 : -1;
+      sum += std::pow(std::max(0.0, 1 - sign * decisions(n, k)), 2);
+    }
+  }
+  return sum;
+}
+
+StrengthChoice choose_strength(const Eigen::MatrixXd& gram, std::span<const int> labels, int classes,
+                               std::span<const int> groups, const SvcOptions& options) {
+  StrengthChoice choice;
+  const std::vector<int> fold_of_row = inner_folds(labels, classes, groups, options.inner_folds);
+  if (options.strengths.size() == 1 || fold_of_row.empty()) {
+    choice.value = options.strengths.size() == 1 ? options.strengths.front() : options.fallback;
+    return choice;
+  }
+  std::vector<MatrixD> decisions(options.strengths.size(), MatrixD(gram.rows(), classes));
+  const int folds = *std::max_element(fold_of_row.begin(), fold_of_row.end()) + 1;
+  for (int fold = 0; fold < folds; ++fold) {
+    std::vector<int> train, test, train_labels;
+    for (std::size_t n = 0; n < labels.size(); ++n) {
+      (fold_of_row[n] == fold ? test : train).push_back(static_cast<int>(n));
+      if (fold_of_row[n] != fold) train_labels.push_back(labels[n]);
+    }
+    const Eigen::MatrixXd of_train = gram(train, train);
+    const Eigen::MatrixXd between = gram(test, train).array() + 1;
+    Problems problems;
+    for (std::size_t i = 0; i < options.strengths.size(); ++i) {
+      problems.solve(of_train, train_labels, classes, options.strengths[i], options.loss);
+      const MatrixD said = between * problems.coefficients();
+      decisions[i](test, Eigen::all) = said;
+    }
+  }
+  std::vector<double> loss;
+  for (const MatrixD& of_strength : decisions) {
+    choice.accuracy.push_back(balanced_accuracy_of(of_strength, labels));
+    loss.push_back(squared_hinge_of(of_strength, labels));
+  }
+  choice.tried = options.strengths;
+  choice.by_inner_folds = true;
+  choice.value = options.strengths[best_strength(choice.accuracy, loss)];
+  return choice;
+}
+
+}  // namespace
+
+void SvcOptions::validate() const {
+  const auto good = [](double value) { return value > 0 && std::isfinite(value); };
+  if (!strengths.empty() && std::all_of(strengths.begin(), strengths.end(), good) && good(fallback) &&
+      inner_folds >= 2) {
+    return;
+  }
+  throw UsageError("a support vector machine needs at least one strength, all of them positive, and two inner folds");
+}
+
+SvcFit fit_svc(const MatrixF& rows, std::span<const int> labels, int classes, std::span<const int> groups,
+               const SvcOptions& options) {
+  options.validate();
+  check_classes(rows.rows(), labels, classes);
+  if (!groups.empty() && groups.size() != labels.size()) {
+    throw ShapeError(fmt::format("found groups of {} rows, expected {}", groups.size(), labels.size()));
+  }
+  const Eigen::MatrixXd gram = products_of(rows);
+  SvcFit fit;
+  fit.strength = choose_strength(gram, labels, classes, groups, options);
+  Problems problems;
+  problems.solve(gram, labels, classes, fit.strength.value, options.loss);
+  for (const SvcSolution& solution : problems.solutions) fit.objectives.push_back(solution.objective);
+  const MatrixD coefficients = problems.coefficients();
+  fit.map.weights = weights_of(coefficients, rows);
+  fit.map.intercepts = coefficients.colwise().sum().transpose();
+  return fit;
+}
+
+}  // namespace noema
