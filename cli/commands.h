@@ -15,6 +15,7 @@ CommandSpec glm_command();
 CommandSpec compare_command();
 CommandSpec preprocess_command();
 CommandSpec report_command();
+CommandSpec searchlight_command();
 CommandSpec info_command();
 CommandSpec interpret_command();
 CommandSpec predict_command();

@@ -48,6 +48,8 @@ struct CommandFindings {
   std::string title = {};
   /// Pictures of the models' voxel maps are smoothed by this.
   double picture_fwhm_mm = 0;
+  /// Of the page, besides those of models and the GLM.
+  std::vector<MapRecord> further_maps = {};
 };
 
 /// The end of a command: results.json, its tables, and report.html.

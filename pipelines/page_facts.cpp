@@ -104,6 +104,7 @@ std::vector<MapRecord> map_records(const CommandFindings& found) {
     }
     for (const ModelMaps& model : found.maps) list.push_back(model_record(found, model, label));
   }
+  list.insert(list.end(), found.further_maps.begin(), found.further_maps.end());
   return list;
 }
 

@@ -11,6 +11,7 @@ using Entry = std::pair<std::string_view, std::string_view>;
 constexpr std::array kModels{
     Entry{"ridge", "ridge: linear least squares on codes of the labels with an L2 penalty."},
     Entry{"logistic", "logistic: multinomial logistic regression with an L2 penalty."},
+    Entry{"svc", "svc: linear support vector machines with squared hinge loss, one label against the rest."},
     Entry{"majority", "majority: always the most frequent label of the training fold."},
     Entry{
         "majority-of-test-labels",

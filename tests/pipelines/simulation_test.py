@@ -3,17 +3,15 @@
 The datasets: an ellipsoid of 4,304 voxels, four states, signal and noise alone. Truth of a state: its map minus the
 mean of the other states' maps. Maps are read and smoothed here, apart from the code under test.
 """
-import array
-import gzip
 import math
 import os
 import statistics
-import struct
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from command import Folder, accuracy, at_least, model, results, run
+from nifti import volumes_of
 
 LONG = bool(os.environ.get("NOEMA_LONG_TESTS"))
 PLAIN = ["--drift", "0", "--spikes", "0", "--hrf-delay-sd", "0", "--hrf-width-sd", "0"]
@@ -29,17 +27,6 @@ def simulate(folder, level, seed, *words):
 def decode(data, out, *words):
     run("decode", data, out, "--permutations", "0", "--seeds", "1", *words, timeout=1800)
     return results(out)
-
-
-def volumes_of(path):
-    """Shape and volumes of an image of float32 or uint8."""
-    data = gzip.decompress(path.read_bytes())
-    size = struct.unpack_from("<8h", data, 40)
-    kind = {16: ("f", 4), 2: ("B", 1)}[struct.unpack_from("<h", data, 70)[0]]
-    start, voxels = int(struct.unpack_from("<f", data, 108)[0]), size[1] * size[2] * size[3]
-    count = size[4] if size[0] > 3 else 1
-    values = array.array(kind[0], data[start:start + voxels * count * kind[1]])
-    return size[1:4], [list(values[v * voxels:(v + 1) * voxels]) for v in range(count)]
 
 
 def smooth(values, shape):

@@ -239,6 +239,59 @@ def autoregression(bench, order, voxels, aim):
                                  2, out), theirs, difference)
 
 
+def labelled(bench, shape):
+    """200 samples of two labels that show in a part of a box, in five folds; with the files for our program."""
+    random = np.random.default_rng(4)
+    labels, folds = np.arange(200, dtype=np.int32) % 2, np.arange(200, dtype=np.int32) // 40
+    values = random.standard_normal((200, *shape)).astype(np.float32)
+    part = tuple(slice(n // 3, n // 2) for n in shape)
+    values[(slice(None), *part)] += 0.35 * (2 * labels[:, None, None, None] - 1)
+    values.transpose(0, 3, 2, 1).tofile(bench.folder / "samples.f32")
+    labels.tofile(bench.folder / "labels.i32")
+    folds.tofile(bench.folder / "folds.i32")
+    return values, labels, folds
+
+
+def svc(bench):
+    from sklearn.svm import LinearSVC
+    shape = (40, 25, 20)
+    values, labels, _ = labelled(bench, shape)
+    flat = values.transpose(0, 3, 2, 1).reshape(200, -1)
+    out = bench.folder / "svc.f64"
+
+    def difference(model):
+        """How far our objective lies above the reference's, relative."""
+        weights, rest = model.coef_[0], 1 - (2 * labels - 1) * model.decision_function(flat)
+        expected = (weights @ weights + model.intercept_[0] ** 2) / 2 + 1e-3 * (np.maximum(0, rest) ** 2).sum()
+        return np.fromfile(out)[0] / expected - 1
+
+    bench.row("linear SVC, 200 × 20,000, one fit", 1,
+              lambda: bench.ours("decoding_times", "svc", bench.folder / "samples.f32", 200, flat.shape[1],
+                                 bench.folder / "labels.i32", 1e-3, "squared_hinge", 2, out),
+              lambda: LinearSVC(C=1e-3, max_iter=10000, random_state=0).fit(flat, labels), difference)
+
+
+def searchlight(bench):
+    from nilearn.decoding import SearchLight
+    from sklearn.model_selection import PredefinedSplit
+    shape, radius = (30, 30, 20), 2  # voxels: 33 in a sphere
+    values, labels, folds = labelled(bench, shape)
+    image = nibabel.Nifti1Image(np.moveaxis(values, 0, -1), np.diag([3, 3, 3, 1.0]))
+    process = np.zeros(shape, np.int8)
+    process[5:25, 5:25, 9] = 1
+    i, j, k = np.nonzero(process)
+    (i + shape[0] * (j + shape[1] * k)).astype(np.int32).tofile(bench.folder / "centres.i32")
+    out = bench.folder / "searchlight.f64"
+    light = SearchLight(nibabel.Nifti1Image(np.ones(shape, np.int8), image.affine), nibabel.Nifti1Image(process, image.affine),
+                        radius=3 * radius, estimator="svc", cv=PredefinedSplit(folds), scoring="accuracy")
+    bench.row("searchlight, 400 spheres of 33 voxels", 30,
+              lambda: bench.ours("decoding_times", "searchlight", bench.folder / "samples.f32", 200, *shape,
+                                 bench.folder / "labels.i32", bench.folder / "folds.i32", bench.folder / "centres.i32", radius, 1,
+                                 2, out),
+              lambda: light.fit(image, labels).scores_[process > 0],
+              lambda scores: np.abs(np.fromfile(out) - scores).max())
+
+
 ROWS = {
     "ar1": lambda bench: autoregression(bench, 1, 60000, 6),
     "ar2": lambda bench: autoregression(bench, 2, 20000, 25),
@@ -248,6 +301,8 @@ ROWS = {
     "first-level": lambda bench: [first_level(bench, ending) for ending in (".nii", ".nii.gz")],
     "resampling": resampling,
     "tfce": tfce,
+    "searchlight": searchlight,
+    "svc": svc,
 }
 
 

@@ -1,0 +1,65 @@
+"""The group level of `noema glm`: voxels that count, tables of clusters, and permutation tests."""
+import csv
+import math
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from command import Folder, at_least, results, run
+from nifti import volumes_of
+
+SMALL = ["--runs", "1", "--states", "2", "--shape", "12,12,10", "--seed", "1", "--drift", "0", "--spikes", "0"]
+CONTRAST = ["--contrast", "all=state1 + state2", "--noise", "ols", "--fwhm", "6"]
+
+
+def table_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def values_of(out, rest):
+    return volumes_of(out / "maps" / f"contrast-all_{rest}")[1][0]
+
+
+with Folder() as folder:
+    data = folder / "bids"
+    run("simulate", data, "--subjects", "7", "--level", "0.5", *SMALL)
+    states = sorted({row["trial_type"] for row in table_of(next(data.rglob("*_events.tsv")))})
+    CONTRAST[1] = "all=" + " + ".join(f"'{state}'" for state in states)
+    out = folder / "group"
+    run("glm", data, out, *CONTRAST, "--permutations", "500", "--tfce", "--cluster-threshold", "5", "--alpha", "0.05")
+    found = results(out)
+    for file in found["files"]:
+        assert (out / file).exists(), file
+
+    # What is kept is the z map above one height, in clusters of five voxels at least, as the table has them.
+    z, kept = values_of(out, "stat-z_statmap.nii.gz"), values_of(out, "desc-thresholded_stat-z_statmap.nii.gz")
+    assert all(k in (0, value) for k, value in zip(kept, z))
+    rows = table_of(out / "maps" / "contrast-all_clusters.tsv")
+    sizes = [int(row["voxels"]) for row in rows if row["voxels"] != "n/a"]
+    assert sum(sizes) == sum(k != 0 for k in kept) > 0 and min(sizes) >= 5, sizes
+    assert abs(float(rows[0]["peak_z"]) - max(kept)) < 1e-4 * max(kept), rows[0]
+    assert all(0 <= float(row["true_discoveries"]) <= 1 for row in rows if row["voxels"] != "n/a")
+    assert abs(float(rows[0]["volume_mm3"]) - sizes[0] * 27) < 1e-3
+
+    # Seven subjects have 2^7 sign flips: p is a multiple of 1/128 and 1/128 at best, where both signs count 2/128.
+    for of in ("t", "tfce", "clustersize", "clustermass"):
+        logp = values_of(out, f"desc-permutation_stat-{of}logp_statmap.nii.gz")
+        shares = {round(128 * 10 ** -value, 3) for value in logp}
+        assert all(abs(share - round(share)) < 0.01 for share in shares), (of, shares)
+        assert min(shares) >= 1.99, (of, min(shares))
+        at_least(f"largest -log10 p of {of}", max(logp), -math.log10(6 / 128))
+    report = (out / "report.html").read_text()
+    assert "all 127 sign flips of 7 subjects" in report
+
+    # Bonferroni keeps no more than the rate of false discoveries does, and the uncorrected level no fewer.
+    kept_by = {}
+    for control in ("fpr", "fdr", "bonferroni"):
+        run("glm", data, folder / control, *CONTRAST, "--height-control", control)
+        kept_by[control] = sum(k != 0 for k in values_of(folder / control, "desc-thresholded_stat-z_statmap.nii.gz"))
+    assert kept_by["fpr"] > kept_by["fdr"] > kept_by["bonferroni"], kept_by
+
+    errors, _ = run("glm", data, folder / "bad", *CONTRAST, "--tfce", status=2)
+    assert "--permutations" in errors, errors
+    errors, _ = run("glm", data, folder / "one", *CONTRAST, "--participant-label", "01", "--permutations", "10", status=2)
+    assert "at least two subjects" in errors, errors
