@@ -34,7 +34,7 @@ void check(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& co
 }
 
 /// Columns that vary, as deviations from their mean where a constant is in the model; unit length.
-Eigen::MatrixXd usable_confounds(const MatrixD& confounds, bool has_constant, bool tests_constant) {
+Eigen::MatrixXd usable_confounds(const MatrixD& confounds, Eigen::Index rows, bool has_constant, bool tests_constant) {
   std::vector<Eigen::VectorXd> columns;
   int dropped = 0;
   for (Eigen::Index c = 0; c < confounds.cols(); ++c) {
@@ -51,7 +51,7 @@ Eigen::MatrixXd usable_confounds(const MatrixD& confounds, bool has_constant, bo
   if (dropped > 0 && tests_constant) {
     log_warning(fmt::format("{} constant confound(s) left out: the constant is what is tested", dropped));
   }
-  Eigen::MatrixXd usable(confounds.rows(), static_cast<Eigen::Index>(columns.size()));
+  Eigen::MatrixXd usable(rows, static_cast<Eigen::Index>(columns.size()));
   for (std::size_t c = 0; c < columns.size(); ++c) usable.col(static_cast<Eigen::Index>(c)) = columns[c];
   return usable;
 }
@@ -71,7 +71,7 @@ PermutedModel make_permuted_model(const MatrixD& data, const Eigen::VectorXd& te
   const Eigen::Index n = data.rows();
   const bool tests_constant = is_constant(tested);
   const bool has_constant = model_intercept && !tests_constant;
-  const Eigen::MatrixXd moving = orthonormal_basis(usable_confounds(confounds, has_constant, tests_constant));
+  const Eigen::MatrixXd moving = orthonormal_basis(usable_confounds(confounds, n, has_constant, tests_constant));
   Eigen::MatrixXd all(n, moving.cols() + (has_constant ? 1 : 0));
   all.leftCols(moving.cols()) = moving;
   if (has_constant) all.col(moving.cols()).setConstant(1 / std::sqrt(static_cast<double>(n)));

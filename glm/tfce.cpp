@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "noema/core/error.h"
+#include "noema/core/parallel.h"
 
 namespace noema {
 
@@ -18,9 +19,12 @@ void TfceOptions::validate() const {
 Tfce::Tfce(const Mask& mask, const TfceOptions& options)
     : options_(options), lattice_(make_lattice(mask, options.connectivity)) {
   options_.validate();
-  parent_.assign(static_cast<std::size_t>(lattice_.positions), -1);
-  nodes_.resize(parent_.size());
   level_.resize(lattice_.position.size());
+  forests_.resize(options_.two_sided ? 2 : 1);
+  for (Forest& forest : forests_) {
+    forest.parent.assign(static_cast<std::size_t>(lattice_.positions), -1);
+    forest.nodes.resize(forest.parent.size());
+  }
 }
 
 void Tfce::set_heights(double largest) {
@@ -46,30 +50,31 @@ void Tfce::find_levels(std::span<const double> values) {
 }
 
 /// Counting sort of the voxels of one sign.
-void Tfce::sort_by_level(int sign) {
-  level_begin_.assign(static_cast<std::size_t>(options_.steps) + 2, 0);  // by rank = steps − level
+void Tfce::sort_by_level(Forest& forest, int sign) const {
+  forest.level_begin.assign(static_cast<std::size_t>(options_.steps) + 2, 0);  // by rank = steps − level
   for (const std::int16_t level : level_) {
-    if (sign * level > 0) ++level_begin_[static_cast<std::size_t>(options_.steps - sign * level) + 1];
+    if (sign * level > 0) ++forest.level_begin[static_cast<std::size_t>(options_.steps - sign * level) + 1];
   }
-  for (std::size_t rank = 1; rank < level_begin_.size(); ++rank) level_begin_[rank] += level_begin_[rank - 1];
-  order_.resize(static_cast<std::size_t>(level_begin_.back()));
-  std::vector<std::int32_t> next = level_begin_;
+  for (std::size_t rank = 1; rank < forest.level_begin.size(); ++rank)
+    forest.level_begin[rank] += forest.level_begin[rank - 1];
+  forest.order.resize(static_cast<std::size_t>(forest.level_begin.back()));
+  std::vector<std::int32_t> next = forest.level_begin;
   for (std::size_t v = 0; v < level_.size(); ++v) {
     const int level = sign * level_[v];
     if (level <= 0) continue;
-    order_[static_cast<std::size_t>(next[static_cast<std::size_t>(options_.steps - level)]++)] =
+    forest.order[static_cast<std::size_t>(next[static_cast<std::size_t>(options_.steps - level)]++)] =
         static_cast<std::int32_t>(v);
   }
 }
 
 /// Shortens the paths it walks: each second voxel on it is hung on its parent's parent.
-std::int32_t Tfce::root_of(std::int32_t position) {
+std::int32_t Tfce::Forest::root_of(std::int32_t position) {
   while (true) {
-    const std::int32_t parent = parent_[static_cast<std::size_t>(position)];
-    const std::int32_t next = parent_[static_cast<std::size_t>(parent)];
-    if (next == parent) return parent;
-    nodes_[static_cast<std::size_t>(position)].sum += nodes_[static_cast<std::size_t>(parent)].sum;
-    parent_[static_cast<std::size_t>(position)] = next;
+    const std::int32_t up = parent[static_cast<std::size_t>(position)];
+    const std::int32_t next = parent[static_cast<std::size_t>(up)];
+    if (next == up) return up;
+    nodes[static_cast<std::size_t>(position)].sum += nodes[static_cast<std::size_t>(up)].sum;
+    parent[static_cast<std::size_t>(position)] = next;
     position = next;
   }
 }
@@ -84,35 +89,52 @@ void Tfce::bring_down(Node& root, std::int32_t level) const {
 }
 
 /// The root of both clusters when they are one.
-std::int32_t Tfce::join(std::int32_t one, std::int32_t other, std::int32_t level) {
-  const bool is_larger = nodes_[static_cast<std::size_t>(one)].size >= nodes_[static_cast<std::size_t>(other)].size;
+std::int32_t Tfce::join(Forest& forest, std::int32_t one, std::int32_t other, std::int32_t level) const {
+  const bool is_larger =
+      forest.nodes[static_cast<std::size_t>(one)].size >= forest.nodes[static_cast<std::size_t>(other)].size;
   const std::int32_t kept = is_larger ? one : other, added = is_larger ? other : one;
-  Node& root = nodes_[static_cast<std::size_t>(kept)];
-  Node& child = nodes_[static_cast<std::size_t>(added)];
+  Node& root = forest.nodes[static_cast<std::size_t>(kept)];
+  Node& child = forest.nodes[static_cast<std::size_t>(added)];
   bring_down(root, level);
   bring_down(child, level);
   root.size += child.size;
   child.sum -= root.sum;
-  parent_[static_cast<std::size_t>(added)] = kept;
+  forest.parent[static_cast<std::size_t>(added)] = kept;
   return kept;
 }
 
-void Tfce::grow_clusters() {
+void Tfce::grow_clusters(Forest& forest) const {
   for (std::int32_t level = options_.steps; level > 0; --level) {
     const auto rank = static_cast<std::size_t>(options_.steps - level);
-    for (std::int32_t n = level_begin_[rank]; n < level_begin_[rank + 1]; ++n) {
-      const std::int32_t position = lattice_.position[static_cast<std::size_t>(order_[static_cast<std::size_t>(n)])];
-      parent_[static_cast<std::size_t>(position)] = position;
-      nodes_[static_cast<std::size_t>(position)] = {0, 1, level};
+    for (std::int32_t n = forest.level_begin[rank]; n < forest.level_begin[rank + 1]; ++n) {
+      const std::int32_t position =
+          lattice_.position[static_cast<std::size_t>(forest.order[static_cast<std::size_t>(n)])];
+      forest.parent[static_cast<std::size_t>(position)] = position;
+      forest.nodes[static_cast<std::size_t>(position)] = {0, 1, level};
       std::int32_t root = position;
       for (const std::int32_t offset : lattice_.offsets) {
-        const std::int32_t parent = parent_[static_cast<std::size_t>(position + offset)];
+        const std::int32_t parent = forest.parent[static_cast<std::size_t>(position + offset)];
         if (parent < 0 || parent == root) continue;
-        const std::int32_t other = root_of(position + offset);
-        if (other != root) root = join(root, other, level);
+        const std::int32_t other = forest.root_of(position + offset);
+        if (other != root) root = join(forest, root, other, level);
       }
     }
   }
+}
+
+void Tfce::enhance_sign(Forest& forest, int sign, std::span<double> enhanced) const {
+  sort_by_level(forest, sign);
+  grow_clusters(forest);
+  for (std::size_t v = 0; v < level_.size(); ++v) {
+    if (sign * level_[v] <= 0) continue;
+    const std::int32_t position = lattice_.position[v];
+    const std::int32_t root = forest.root_of(position);
+    while (forest.parent[static_cast<std::size_t>(position)] != root) forest.root_of(position);
+    bring_down(forest.nodes[static_cast<std::size_t>(root)], 0);
+    const double above = position == root ? 0 : forest.nodes[static_cast<std::size_t>(position)].sum;
+    enhanced[v] = sign * (forest.nodes[static_cast<std::size_t>(root)].sum + above);
+  }
+  std::fill(forest.parent.begin(), forest.parent.end(), -1);
 }
 
 void Tfce::enhance(std::span<const double> values, std::span<double> enhanced) {
@@ -129,21 +151,9 @@ void Tfce::enhance(std::span<const double> values, std::span<double> enhanced) {
   if (largest == 0) return;
   set_heights(largest);
   find_levels(values);
-  for (const int sign : {1, -1}) {
-    if (sign < 0 && !options_.two_sided) break;
-    sort_by_level(sign);
-    grow_clusters();
-    for (std::size_t v = 0; v < values.size(); ++v) {
-      if (sign * level_[v] <= 0) continue;
-      const std::int32_t position = lattice_.position[v];
-      const std::int32_t root = root_of(position);
-      while (parent_[static_cast<std::size_t>(position)] != root) root_of(position);
-      bring_down(nodes_[static_cast<std::size_t>(root)], 0);
-      const double above = position == root ? 0 : nodes_[static_cast<std::size_t>(position)].sum;
-      enhanced[v] = sign * (nodes_[static_cast<std::size_t>(root)].sum + above);
-    }
-    std::fill(parent_.begin(), parent_.end(), -1);
-  }
+  parallel_tasks(static_cast<std::int64_t>(forests_.size()), [&](std::int64_t task) {
+    enhance_sign(forests_[static_cast<std::size_t>(task)], task == 0 ? 1 : -1, enhanced);
+  });
 }
 
 std::vector<double> tfce(const Mask& mask, std::span<const double> values, const TfceOptions& options) {

@@ -20,7 +20,8 @@ struct TfceOptions {
   void validate() const;
 };
 
-/// Enhances maps of one mask; keeps its working memory between maps (one a thread).
+/// Enhances maps of one mask; keeps its working memory between maps (one a thread). The two signs
+/// are worked on by two threads.
 ///
 /// Each value becomes Σ over heights h of extent(h)^E · h^H, where extent(h) is the number of voxels of its cluster of
 /// values ≥ h, and 0 where it is below h: Smith and Nichols 2009 (doi:10.1016/j.neuroimage.2008.03.061) without the
@@ -42,23 +43,29 @@ class Tfce {
     std::int32_t size = 0;
     std::int32_t level = 0;
   };
+  /// The clusters of one sign, while they grow.
+  struct Forest {
+    std::vector<std::int32_t> parent;  // of each position; itself at roots, −1 where no voxel is (yet)
+    std::vector<Node> nodes;
+    std::vector<std::int32_t> order;        // voxels by falling level
+    std::vector<std::int32_t> level_begin;  // where in `order` each level begins, the highest first
+
+    std::int32_t root_of(std::int32_t position);
+  };
   void set_heights(double largest);
   void find_levels(std::span<const double> values);
-  void sort_by_level(int sign);
-  std::int32_t root_of(std::int32_t position);
+  void sort_by_level(Forest& forest, int sign) const;
   void bring_down(Node& root, std::int32_t level) const;
-  std::int32_t join(std::int32_t one, std::int32_t other, std::int32_t level);
-  void grow_clusters();
+  std::int32_t join(Forest& forest, std::int32_t one, std::int32_t other, std::int32_t level) const;
+  void grow_clusters(Forest& forest) const;
+  void enhance_sign(Forest& forest, int sign, std::span<double> enhanced) const;
 
   TfceOptions options_;
   Lattice lattice_;
-  std::vector<double> heights_;       // (steps + 1), from 0
-  std::vector<double> powers_;        // (steps + 1), sums of h^H up to each height
-  std::vector<std::int32_t> parent_;  // of each position; itself at roots, −1 where no voxel is (yet)
-  std::vector<Node> nodes_;
-  std::vector<std::int32_t> order_;        // voxels of one sign by falling level
-  std::vector<std::int16_t> level_;        // (V)
-  std::vector<std::int32_t> level_begin_;  // where in `order_` each level begins, the highest first
+  std::vector<double> heights_;      // (steps + 1), from 0
+  std::vector<double> powers_;       // (steps + 1), sums of h^H up to each height
+  std::vector<std::int16_t> level_;  // (V), with the sign of the value
+  std::vector<Forest> forests_;      // of positive values, and of negative ones
 };
 
 /// One map. @throws as `Tfce`.
