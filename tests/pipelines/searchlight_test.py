@@ -10,7 +10,7 @@ from nifti import volumes_of
 with Folder() as folder:
     data, out = folder / "bids", folder / "out"
     run("simulate", data, "--subjects", "3", "--runs", "1", "--states", "2", "--shape", "12,12,10", "--seed", "2",
-        "--level", "0.8", "--own-map", "0", "--drift", "0", "--spikes", "0")
+        "--level", "0.2", "--own-map", "0", "--drift", "0", "--spikes", "0")
     _, printed = run("searchlight", data, out, "--radius", "5", "--samples", "blocks")
     found = results(out)
     assert found["command"] == "searchlight" and found["chance"] == 0.5 and found["models"] == [], found["command"]
