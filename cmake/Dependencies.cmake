@@ -29,7 +29,7 @@ noema_require(NOEMA_SPECTRA_INCLUDE_DIR libspectra-dev "Spectra 1.0")
 # Only these ITK modules: with ITK's IO modules a second NIfTI library would be in the process.
 set(_log_level "${CMAKE_MESSAGE_LOG_LEVEL}")
 set(CMAKE_MESSAGE_LOG_LEVEL WARNING)  # Debian's ITK names GDCM programs that need not be installed, at length
-find_package(ITK 5.2 QUIET COMPONENTS ITKCommon ITKImageFunction ITKImageGrid ITKTransform)
+find_package(ITK 5.2 QUIET COMPONENTS ITKCommon ITKImageFunction ITKRegistrationMethodsv4 ITKTransform)
 set(CMAKE_MESSAGE_LOG_LEVEL "${_log_level}")
 noema_require(ITK_FOUND libinsighttoolkit5-dev "ITK 5.2")
 
@@ -55,6 +55,7 @@ noema_imported_library(noema_isal isa-l.h isal libisal-dev)
 add_library(noema_itk INTERFACE IMPORTED GLOBAL)
 target_include_directories(noema_itk SYSTEM INTERFACE ${ITK_INCLUDE_DIRS})
 target_link_libraries(noema_itk INTERFACE ${ITK_LIBRARIES})
+target_compile_definitions(noema_itk INTERFACE ITK_USE_SYSTEM_EIGEN)  # its own copy has the same include guards
 
 add_library(noema_hdf5 INTERFACE IMPORTED GLOBAL)
 target_include_directories(noema_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include <vector>
 
 #include "noema/core/cancel.h"
@@ -33,6 +35,26 @@ Image mean_image(const std::filesystem::path& path, int drop_first) {
   for (std::size_t v = 0; v < voxels; ++v) image.values[v] = static_cast<float>(sum[v] / static_cast<double>(volumes));
   image.header.volumes = 1;
   return image;
+}
+
+Image mean_image(const Image& run) {
+  std::vector<double> sum(static_cast<std::size_t>(run.header.grid.voxel_count())), count(sum.size());
+  for (std::int64_t t = 0; t < run.header.volumes; ++t) {
+    const std::span<const float> volume = run.volume(t);
+    for (std::size_t v = 0; v < sum.size(); ++v) {
+      if (!std::isfinite(volume[v])) continue;
+      sum[v] += static_cast<double>(volume[v]);
+      count[v] += 1;
+    }
+  }
+  Image mean;
+  mean.header = run.header;
+  mean.header.volumes = 1;
+  mean.values.resize(sum.size());
+  for (std::size_t v = 0; v < sum.size(); ++v) {
+    mean.values[v] = count[v] > 0 ? static_cast<float>(sum[v] / count[v]) : 0.0F;
+  }
+  return mean;
 }
 
 }  // namespace noema

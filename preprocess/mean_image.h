@@ -11,4 +11,7 @@ namespace noema {
 /// pictures. Memory: two volumes. @throws as NiftiReader; UsageError if no volume is left; Cancelled
 Image mean_image(const std::filesystem::path& path, int drop_first = 0);
 
+/// The mean over time of an image's finite values, summed in double; 0 where a voxel has none.
+Image mean_image(const Image& run);
+
 }  // namespace noema

@@ -18,6 +18,7 @@
 #include "noema/preprocess/motion_metrics.h"
 #include "noema/preprocess/nuisance.h"
 #include "noema/preprocess/regions.h"
+#include "noema/preprocess/resample.h"
 #include "noema/preprocess/smooth.h"
 
 namespace noema {
@@ -116,6 +117,9 @@ class MaskedRun {
       : run_(run), features_(features), reader_(run.bold), drop_(options.drop_first) {
     const ImageHeader& header = reader_.header();
     if (!same_grid(header.grid, features.mask.grid)) {
+      resampler_.emplace(header.grid, features.mask.grid);
+    }
+    if (resampler_ && !options.resample) {
       throw ShapeError(fmt::format(
           "'{}' and the mask {} are of different grids: {} and {}; give a mask (or atlas) on the grid of the run",
           run.bold.string(), run.mask.empty() ? "in use" : fmt::format("'{}'", run.mask.string()),
@@ -128,22 +132,26 @@ class MaskedRun {
       throw DataError(fmt::format("'{}': {} volumes, of which the first {} were to be dropped", run.bold.string(),
                                   header.volumes, drop_));
     }
-    if (options.fwhm_mm > 0) smoother_.emplace(header.grid, options.fwhm_mm);
+    if (options.fwhm_mm > 0) smoother_.emplace(features.mask.grid, options.fwhm_mm);
   }
 
   const ImageHeader& header() const { return reader_.header(); }
+  /// A sentence, where the run is resampled.
+  std::optional<std::string> resampling() const {
+    if (!resampler_) return {};
+    return fmt::format("Resampled by cubic B-splines from {} to {}.", describe(header().grid),
+                       describe(features_.mask.grid));
+  }
   std::int64_t volumes() const { return header().volumes - drop_; }
 
-  /// (T, V): the voxels of the mask as they are in the file.
+  /// (T, V): the voxels of the mask before smoothing.
   MatrixF read_voxels() {
     Progress progress("reading " + run_.id() + " for DVARS", volumes());
-    std::vector<float> volume(static_cast<std::size_t>(header().grid.voxel_count()));
     MatrixF values(volumes(), features_.mask.size());
     reader_.seek(drop_);
     for (std::int64_t t = 0; t < volumes(); ++t) {
       check_cancelled();
-      reader_.read_volume(std::span(volume));
-      extract_voxels(volume, features_.mask, std::span(values.row(t).data(), features_.mask.voxels.size()));
+      extract_voxels(next_volume(), features_.mask, std::span(values.row(t).data(), features_.mask.voxels.size()));
       progress.advance();
     }
     return values;
@@ -152,17 +160,16 @@ class MaskedRun {
   /// Fills (T, F). `record` and `global_signal` may be null.
   void read(Extractor& extractor, MatrixF& values, VoxelRecord* record, std::vector<double>* global_signal) {
     Progress progress("reading " + run_.id(), volumes());
-    std::vector<float> volume(static_cast<std::size_t>(header().grid.voxel_count()));
     std::vector<float> voxels(features_.mask.voxels.size());
     reader_.seek(drop_);
     for (std::int64_t t = 0; t < volumes(); ++t) {
       check_cancelled();
-      reader_.read_volume(std::span(volume));
+      const std::span<float> volume = next_volume();
       extract_voxels(volume, features_.mask, voxels);
       if (record != nullptr) record->see(voxels);
       if (global_signal != nullptr) global_signal->push_back(mean_of_finite(voxels));
       if (smoother_) {
-        smoother_->apply(std::span(volume));
+        smoother_->apply(volume);
         extract_voxels(volume, features_.mask, voxels);
       }
       extractor.take(voxels, {values.row(t).data(), static_cast<std::size_t>(values.cols())});
@@ -171,10 +178,22 @@ class MaskedRun {
   }
 
  private:
+  /// On the features' grid.
+  std::span<float> next_volume() {
+    recorded_.resize(static_cast<std::size_t>(header().grid.voxel_count()));
+    reader_.read_volume(std::span(recorded_));
+    if (!resampler_) return recorded_;
+    resampled_.resize(static_cast<std::size_t>(features_.mask.grid.voxel_count()));
+    resampler_->apply(recorded_, std::span(resampled_));
+    return resampled_;
+  }
+
   const Run& run_;
   const FeatureSpace& features_;
   NiftiReader reader_;
+  std::vector<float> recorded_, resampled_;
   std::int64_t drop_;
+  std::optional<Resampler> resampler_;
   std::optional<Smoother> smoother_;
 };
 
@@ -399,6 +418,7 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
     result.mean = record.mean();
     result.notes = describe_steps(options, cleaning, confounds, *features);
     result.notes.insert(result.notes.end(), computed.begin(), computed.end());
+    if (const auto resampling = file.resampling()) result.notes.insert(result.notes.begin(), *resampling);
     if (unusable > 0) {
       result.notes.push_back(fmt::format("{} of {} voxels of the mask were constant or not finite and left out.",
                                          unusable, features->mask.size()));

@@ -31,6 +31,9 @@ struct PreprocessOptions {
   /// Where censoring needs framewise displacement or standardised DVARS and the confounds file lacks it, compute it
   /// from the motion parameters or the voxels of the mask. Else that is an error.
   bool compute_missing = false;
+  /// A run of another grid than the features' is resampled to it (cubic B-spline), before smoothing. No part of the
+  /// configuration: a run that needs none is the same with it and without.
+  bool resample = false;
   /// Volumes to cut off at the start.
   int drop_first = 0;
 
@@ -60,8 +63,8 @@ struct PreprocessedRun {
 /// warning with their count. Memory: one volume and the series (T, F). Where such voxels occur and features are not
 /// voxels, the file is read twice. `series.start_s` is 0, or half a TR before the time that slices were shifted to
 /// (`slice_time_s`), plus what was dropped.
-/// @throws ShapeError for a mask of another grid (names both files); DataError for more than a tenth of the mask
-/// constant
+/// @throws ShapeError for a mask of another grid (names both files), unless the run may be resampled; DataError for
+/// more than a tenth of the mask constant
 ///         or not finite, a run shorter than the filter needs, all volumes censored, confounds that are missing or no
 ///         numbers; UsageError for a high-pass above Nyquist; what the readers throw; Cancelled. All but the first of
 ///         the data errors come before the values are read.
