@@ -141,7 +141,7 @@ void LongConvPlan::prepare(const Taps<const float>& taps, ChannelRange channels,
   std::vector<float> by_lag(static_cast<std::size_t>(s.tap_count()));
   const std::int64_t zero = s.sizes.future;
   for (std::int64_t c = channels.begin; c < channels.end; ++c) {
-    for (std::int64_t i = 0; i < s.sizes.past; ++i) by_lag[zero + i] = taps.past[c * taps.past_pitch + i];
+    std::copy_n(taps.past + c * taps.past_pitch, s.sizes.past, by_lag.data() + zero);
     for (std::int64_t i = 0; i < s.sizes.future; ++i) {
       by_lag[zero - 1 - i] = taps.future[c * taps.future_pitch + i * taps.future_step];
     }
@@ -239,9 +239,8 @@ void LongConvPlan::write_gradient(const Taps<float>& dk, std::int64_t c, float* 
   std::vector<float> by_lag(static_cast<std::size_t>(s.tap_count()));
   s.work->gradient(sum, by_lag.data(), work);
   const std::int64_t zero = s.sizes.future;
-  for (std::int64_t i = 0; i < s.asked.past; ++i) {
-    dk.past[c * dk.past_pitch + i] = i < s.sizes.past ? by_lag[zero + i] : 0.0F;
-  }
+  float* past = dk.past + c * dk.past_pitch;
+  std::fill(std::copy_n(by_lag.data() + zero, s.sizes.past, past), past + s.asked.past, 0.0F);
   for (std::int64_t i = 0; i < s.asked.future; ++i) {
     dk.future[c * dk.future_pitch + i * dk.future_step] = i < s.sizes.future ? by_lag[zero - 1 - i] : 0.0F;
   }

@@ -285,12 +285,6 @@ void unpack(const TransformTables& t, const float* x, const Stretch& s, bool add
 
 void convolve_short(const TransformTables& t, const ShortRow<const float>& u, const float* spectrum,
                     const ShortRow<float>& y, float* x) {
-  if (t.levels == 0) {
-    const Stretch s{0, 0, u.length};
-    pack(t, u.values, s, x);
-    transform<Work::convolve>(t, {.x = x, .spectrum = spectrum});
-    return unpack(t, x, s, false, y.values);
-  }
   const RowReader in(u);
   RowWriter out(y);
   transform<Work::convolve>(
@@ -299,13 +293,6 @@ void convolve_short(const TransformTables& t, const ShortRow<const float>& u, co
 
 void backward_short(const TransformTables& t, const ShortRow<const float>& u, const ShortRow<const float>& g,
                     const float* spectrum, float* sum, const ShortRow<float>& du, float* x, float* x2) {
-  if (t.levels == 0) {
-    const Stretch s{0, 0, u.length};
-    pack(t, u.values, s, x2);
-    pack(t, g.values, s, x);
-    transform<Work::backward>(t, {.x = x, .u = x2, .spectrum = spectrum, .sum = sum});
-    return unpack(t, x, s, false, du.values);
-  }
   const RowReader u_in(u), g_in(g);
   RowWriter out(du);
   transform<Work::backward>(t, {.x = x,

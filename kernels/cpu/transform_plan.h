@@ -10,7 +10,7 @@
 
 namespace noema::cpu {
 
-/// Transforms have M = 64·2^a·3^b·5^c complex values, at every level.
+/// Transforms have M = 64·2^a·3^b·5^c complex values, at every level: four vectors of the widest.
 constexpr std::int64_t kLengthUnit = 64;
 
 /// Nanoseconds of a product by transforms of M values on a processor with AVX-512, for comparisons.
