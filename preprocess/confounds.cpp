@@ -216,6 +216,8 @@ Confounds select_confounds(const ConfoundTable& table, const ConfoundsOptions& o
   for (std::size_t c = 0; c < columns.size(); ++c) {
     fill_start(columns[c]);
     const double mean = mean_of_kept(columns[c], result.keep, table);
+    // Missing values are left at censored volumes alone, which count for nothing.
+    columns[c].values = columns[c].values.unaryExpr([mean](double x) { return std::isfinite(x) ? x : mean; });
     if (options.demean) columns[c].values.array() -= mean;
     result.values.col(static_cast<Eigen::Index>(c)) = columns[c].values;
     result.names.push_back(std::move(columns[c].name));

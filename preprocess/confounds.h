@@ -25,8 +25,9 @@ struct Confounds {
 /// Takes the columns of a strategy from a run's table.
 ///
 /// Volumes marked `non_steady_state` are always censored. A value missing in the first volume (derivatives) becomes
-/// that of the second; of a formula's differences of order n as many more volumes. With `demean` the mean over the kept
-/// volumes is subtracted. A file without cosines gives none, with a warning.
+/// that of the second; of a formula's differences of order n as many more volumes. What is missing at a censored volume
+/// is the mean over the kept ones. With `demean` that mean is subtracted. A file without cosines gives none, with a
+/// warning.
 /// @throws DataError for columns that are missing (names the file, the columns and the strategies that it can serve),
 /// values that are missing elsewhere in kept volumes, or if all volumes are censored; UsageError as validate()
 Confounds select_confounds(const ConfoundTable& table, const ConfoundsOptions& options);

@@ -315,6 +315,16 @@ with Folder() as base:
         assert not out.exists(), "refused before any work"
 
     @case
+    def overlapping_events(folder, out):
+        data = copy(DATA, folder / "data")
+        lines = events(data).read_text().splitlines()
+        onset, duration, label = lines[1].split("\t")[:3]
+        other = "state2" if label == "state1" else "state1"
+        lines.insert(2, "\t".join([str(float(onset) + 1), duration, other, *lines[1].split("\t")[3:]]))
+        events(data).write_text("\n".join(lines) + "\n")
+        refused(["decode", data, out, *FAST, "--split", "run"], "overlap", "state1", "state2", "the overlap policy", out=out)
+
+    @case
     def confounds_that_cannot_be(folder, out):
         data = copy(DATA, folder / "data")
         alone = ["preprocess", data, out, "--participant-label", "01", "--confounds"]

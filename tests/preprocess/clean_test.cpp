@@ -220,6 +220,8 @@ TEST(Clean, DoesNotDependOnThreadsOrOnOtherColumns) {
   EXPECT_EQ(one, three);
   EXPECT_EQ(MatrixF(clean(MatrixF(series.middleCols(400, 1)), noise(100, 5, 3), {}, band_pass())),
             MatrixF(one.middleCols(400, 1)));
+  MatrixF given = series;
+  EXPECT_EQ(clean(std::move(given), noise(100, 5, 3), {}, band_pass()), one);  // in place
 }
 
 TEST(Clean, OneVolumeIsLeftAlone) {
@@ -267,6 +269,22 @@ TEST(Clean, NamesOfOptions) {
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), HasSubstr("none, zscore, zscore-population, percent"));
   }
+}
+
+TEST(RemoveProjection, EqualsTheDirectForm) {
+  for (const Eigen::Index rows : {36, 37, 39}) {
+    for (const Eigen::Index columns : {1, 15, 16, 17, 40}) {
+      for (const Eigen::Index rank : {1, 4, 5}) {
+        const MatrixD basis = orthonormal_basis(noise(rows, rank, 5)), series = noise(rows, columns, 6);
+        MatrixD found = series;
+        remove_projection(found, basis);
+        EXPECT_LT(largest(found - (series - basis * (basis.transpose() * series))), 1e-11)
+            << rows << ' ' << columns << ' ' << rank;
+      }
+    }
+  }
+  MatrixD series = noise(36, 3);
+  EXPECT_THROW(remove_projection(series, MatrixD::Zero(35, 2)), ShapeError);
 }
 
 TEST(OrthonormalBasis, SpansTheColumnsAndDropsDependentOnes) {

@@ -152,6 +152,13 @@ TEST(Confounds, GapsAndCompleteCensoringAreErrors) {
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("rot_x has no number at volume 7"));
   }
+  add(table, "non_steady_state_outlier00");
+  table.values.rightCols(1).setZero();
+  table.values(7, table.values.cols() - 1) = 1;  // at a censored volume nothing is missing
+  const Confounds censored = select_confounds(table, confounds_strategy("motion"));
+  EXPECT_EQ(censored.keep[7], 0);
+  EXPECT_EQ(censored.names[0], "rot_x");
+  EXPECT_EQ(censored.values(7, 0), 0);
   table = full_table();
   table.values.col(table.index("std_dvars")).setConstant(9);
   EXPECT_THROW(select_confounds(table, confounds_strategy("scrubbing")), DataError);
