@@ -35,35 +35,69 @@ MatrixD weights_of(const MatrixD& coefficients, const MatrixF& rows) {
   return weights;
 }
 
-/// Coefficients of rows for each problem: one for two classes, else one a class.
+/// Rows as their features and 1 where those are fewer than the rows, else as the products of rows.
+struct Samples {
+  bool by_features = false;
+  Eigen::MatrixXd values;  // (N, F + 1) or (N, N)
+
+  Samples(const MatrixF& rows, SvcLoss loss)
+      : by_features(loss == SvcLoss::squared_hinge && rows.cols() < rows.rows()) {
+    if (!by_features) {
+      values = products_of(rows);
+      return;
+    }
+    values.resize(rows.rows(), rows.cols() + 1);
+    values.leftCols(rows.cols()) = rows.cast<double>();
+    values.rightCols(1).setOnes();
+  }
+  Samples(const Samples& all, const std::vector<int>& chosen)
+      : by_features(all.by_features),
+        values(by_features ? all.values(chosen, Eigen::all) : Eigen::MatrixXd(all.values(chosen, chosen))) {}
+
+  SvcSolution solve(const Eigen::VectorXd& signs, double c, SvcLoss loss, const Eigen::VectorXd& start) const {
+    return by_features ? solve_svc_by_features(values, signs, c) : solve_svc_by_rows(values, signs, c, loss, start);
+  }
+  /// Of `test` by coefficients from `train`.
+  MatrixD decisions(const std::vector<int>& test, const std::vector<int>& train, const MatrixD& coefficients) const {
+    if (by_features) return values(test, Eigen::all) * coefficients;
+    return (values(test, train).array() + 1).matrix() * coefficients;
+  }
+  LinearMap map(const MatrixD& coefficients, const MatrixF& rows) const {
+    if (!by_features) return {weights_of(coefficients, rows), coefficients.colwise().sum().transpose()};
+    return {coefficients.topRows(rows.cols()).transpose(), coefficients.bottomRows(1).transpose()};
+  }
+};
+
+/// Solutions of each problem: one for two classes, else one a class.
 struct Problems {
   std::vector<SvcSolution> solutions;
 
-  void solve(const Eigen::MatrixXd& gram, std::span<const int> labels, int classes, double c, SvcLoss loss) {
+  void solve(const Samples& samples, std::span<const int> labels, int classes, double c, SvcLoss loss) {
     const std::size_t count = classes == 2 ? 1 : static_cast<std::size_t>(classes);
     const bool has_start = solutions.size() == count;
     solutions.resize(count);
-    Eigen::VectorXd signs(gram.rows());
+    Eigen::VectorXd signs(static_cast<Eigen::Index>(labels.size()));
     for (std::size_t k = 0; k < count; ++k) {
       const int positive = classes == 2 ? 1 : static_cast<int>(k);
-      for (Eigen::Index n = 0; n < signs.size(); ++n)
+      for (Eigen::Index n = 0; n < signs.size(); ++n) {
         signs[n] = labels[static_cast<std::size_t>(n)] == positive ? 1 : -1;
+      }
       // Of another C the dual of the hinge may lie outside its bounds: it is cut.
       Eigen::VectorXd start = has_start ? solutions[k].coefficients : Eigen::VectorXd();
       if (loss == SvcLoss::hinge) start = start.cwiseMax(-c).cwiseMin(c);
-      solutions[k] = solve_svc_by_rows(gram, signs, c, loss, start);
+      solutions[k] = samples.solve(signs, c, loss, start);
     }
   }
 
-  /// (N, K); two classes: the negatives first.
+  /// A column for each class; two classes: the negatives first.
   MatrixD coefficients() const {
-    const auto rows = solutions[0].coefficients.size();
+    const auto size = solutions[0].coefficients.size();
     if (solutions.size() == 1) {
-      MatrixD both(rows, 2);
+      MatrixD both(size, 2);
       both << -solutions[0].coefficients, solutions[0].coefficients;
       return both;
     }
-    MatrixD all(rows, static_cast<Eigen::Index>(solutions.size()));
+    MatrixD all(size, static_cast<Eigen::Index>(solutions.size()));
     for (std::size_t k = 0; k < solutions.size(); ++k)
       all.col(static_cast<Eigen::Index>(k)) = solutions[k].coefficients;
     return all;
@@ -81,7 +115,7 @@ double squared_hinge_of(const MatrixD& decisions, std::span<const int> labels) {
   return sum;
 }
 
-StrengthChoice choose_strength(const Eigen::MatrixXd& gram, std::span<const int> labels, int classes,
+StrengthChoice choose_strength(const Samples& samples, std::span<const int> labels, int classes,
                                std::span<const int> groups, const SvcOptions& options) {
   StrengthChoice choice;
   const std::vector<int> fold_of_row = inner_folds(labels, classes, groups, options.inner_folds);
@@ -89,7 +123,7 @@ StrengthChoice choose_strength(const Eigen::MatrixXd& gram, std::span<const int>
     choice.value = options.strengths.size() == 1 ? options.strengths.front() : options.fallback;
     return choice;
   }
-  std::vector<MatrixD> decisions(options.strengths.size(), MatrixD(gram.rows(), classes));
+  std::vector<MatrixD> decisions(options.strengths.size(), MatrixD(samples.values.rows(), classes));
   const int folds = *std::max_element(fold_of_row.begin(), fold_of_row.end()) + 1;
   for (int fold = 0; fold < folds; ++fold) {
     std::vector<int> train, test, train_labels;
@@ -97,12 +131,11 @@ StrengthChoice choose_strength(const Eigen::MatrixXd& gram, std::span<const int>
       (fold_of_row[n] == fold ? test : train).push_back(static_cast<int>(n));
       if (fold_of_row[n] != fold) train_labels.push_back(labels[n]);
     }
-    const Eigen::MatrixXd of_train = gram(train, train);
-    const Eigen::MatrixXd between = gram(test, train).array() + 1;
+    const Samples of_train(samples, train);
     Problems problems;
     for (std::size_t i = 0; i < options.strengths.size(); ++i) {
       problems.solve(of_train, train_labels, classes, options.strengths[i], options.loss);
-      const MatrixD said = between * problems.coefficients();
+      const MatrixD said = samples.decisions(test, train, problems.coefficients());
       decisions[i](test, Eigen::all) = said;
     }
   }
@@ -135,15 +168,13 @@ SvcFit fit_svc(const MatrixF& rows, std::span<const int> labels, int classes, st
   if (!groups.empty() && groups.size() != labels.size()) {
     throw ShapeError(fmt::format("found groups of {} rows, expected {}", groups.size(), labels.size()));
   }
-  const Eigen::MatrixXd gram = products_of(rows);
+  const Samples samples(rows, options.loss);
   SvcFit fit;
-  fit.strength = choose_strength(gram, labels, classes, groups, options);
+  fit.strength = choose_strength(samples, labels, classes, groups, options);
   Problems problems;
-  problems.solve(gram, labels, classes, fit.strength.value, options.loss);
+  problems.solve(samples, labels, classes, fit.strength.value, options.loss);
   for (const SvcSolution& solution : problems.solutions) fit.objectives.push_back(solution.objective);
-  const MatrixD coefficients = problems.coefficients();
-  fit.map.weights = weights_of(coefficients, rows);
-  fit.map.intercepts = coefficients.colwise().sum().transpose();
+  fit.map = samples.map(problems.coefficients(), rows);
   return fit;
 }
 

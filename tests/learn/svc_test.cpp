@@ -112,14 +112,18 @@ TEST(SvcSolver, BearsRepeatedAndEmptyRows) {
   }
 }
 
-TEST(Svc, ChoosesItsStrengthInFoldsOfWholeGroups) {
+class SvcChoice : public testing::TestWithParam<int> {};
+
+// More features than rows, and fewer.
+TEST_P(SvcChoice, IsMadeInFoldsOfWholeGroups) {
+  const int features = GetParam();
   RandomStream random(4, "choice");
-  MatrixF rows = MatrixF::NullaryExpr(60, 300, [&] { return static_cast<float>(random.normal()); });
+  MatrixF rows = MatrixF::NullaryExpr(60, features, [&] { return static_cast<float>(random.normal()); });
   std::vector<int> labels, groups;
   for (int n = 0; n < 60; ++n) {
     labels.push_back(n % 3);
     groups.push_back(n / 12);
-    rows.row(n).segment(100 * (n % 3), 20).array() += 0.7F;
+    rows.row(n).segment(features / 3 * (n % 3), features / 15).array() += features == 300 ? 0.7F : 1.5F;
   }
   const SvcFit fit = fit_svc(rows, labels, 3, groups);
   EXPECT_TRUE(fit.strength.by_inner_folds);
@@ -143,6 +147,8 @@ TEST(Svc, ChoosesItsStrengthInFoldsOfWholeGroups) {
   }
   EXPECT_NEAR(fit.strength.accuracy[0], balanced_accuracy_of(decisions, labels), 1e-12);
 }
+
+INSTANTIATE_TEST_SUITE_P(Sizes, SvcChoice, testing::Values(300, 30));
 
 TEST(Svc, RefusesWhatItCannotDo) {
   const MatrixF rows = wave_rows(6, 2);
