@@ -10,6 +10,7 @@ int run_decode(const CommandArguments& arguments) {
   DecodeOptions options;
   options.prepare = read_prepare_options(arguments);
   read_label_sources(arguments, options.prepare);
+  read_surfaces(arguments, options.prepare);
   options.evaluation = read_evaluation_options(arguments);
   options.models = read_model_options(arguments);
   options.explain = read_explain_options(arguments);
@@ -26,9 +27,10 @@ CommandSpec decode_command() {
   spec.name = "decode";
   spec.synopsis = "From a BIDS dataset to evaluated and explained decoders, maps and a report";
   spec.description = {
-      "Takes the task runs of a BIDS dataset (preprocessed by fMRIPrep, or raw) with their events, finds out how well "
-      "the labels "
-      "can be decoded from the brain, and shows where. Runs are cleaned, labels become samples by a declared rule, "
+      "Takes the task runs of a BIDS dataset (preprocessed by fMRIPrep, or raw; volumes, or with --space fsLR the "
+      "grayordinates of CIFTI files) or of folders of the Human Connectome Project with their events, finds out how "
+      "well the labels can be decoded from the brain, and shows where. Runs are cleaned, labels become samples by a "
+      "declared rule, "
       "every model is "
       "cross-validated on one split beside a majority and a nuisance baseline, attribution maps of the held-out "
       "samples are compared "

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "noema/cli/commands.h"
 #include "noema/cli/option_groups.h"
 #include "noema/core/error.h"
+#include "noema/pipelines/stats_model_glm.h"
 
 namespace noema {
 namespace {
@@ -17,27 +19,42 @@ OptionGroup images_group() {
       "Images",
       {input_path("mask", "FILE",
                   "A mask on the runs' grid; without it their brain masks, else masks from their mean images"),
+       allow_resample_option("A mask on another grid"),
        number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100)}};
   const std::vector<OptionSpec> confounds = confound_options("become columns of the design");
   group.options.insert(group.options.end(), confounds.begin(), confounds.end());
   group.options.push_back(
       integer("drop-first", "N", "Volumes to cut off at the start of each run").by_default("0").range(0, 1e6));
+  group.options.push_back(surface_option());
   return group;
 }
 
 OptionGroup model_group() {
   return {
       "Model",
-      {text("label-column", "NAME", "The column of the events files that holds the condition").by_default("trial_type"),
+      {input_path(
+           "model", "FILE",
+           "A BIDS Stats Model (JSON): nodes Run, Subject and Dataset with Factor, Convolve (spm or glover) and "
+           "t and F contrasts. It says conditions, response, drifts, confounds and contrasts; the rest as below"),
+       text("label-column", "NAME", "The column of the events files that holds the condition").by_default("trial_type"),
        input_path("labels", "FILE",
                   "A table with the columns from and to that renames or merges conditions (to n/a: leave out)"),
        choice("hrf",
               {"spm", "spm+derivative", "spm+derivative+dispersion", "glover", "glover+derivative",
-               "glover+derivative+dispersion"},
-              "The haemodynamic response, and its derivatives as further columns")
+               "glover+derivative+dispersion", "fir", "none"},
+              "The haemodynamic response, and its derivatives as further columns. fir: a column for each delay, named "
+              "such as face_delay_2; none: the events as they are")
            .by_default("spm"),
-       choice("noise", {"ar1", "ols"}, "Noise that remembers the volume before (prewhitened), or white noise")
+       integer("fir-delays", "VOLUMES", "Volumes from an event to each column, with --hrf fir; without it 0 to 9")
+           .range(0, 1000)
+           .many(),
+       text("noise", "MODEL",
+            "ar1: noise that remembers the volume before (prewhitened); ar2 to ar20: more volumes, each voxel with its "
+            "own weights; ols: white noise")
            .by_default("ar1"),
+       choice("run-weights", {"equal", "precision"},
+              "How a subject's runs are combined: their mean, or weighted by the inverse of their variance")
+           .by_default("equal"),
        text("high-pass", "HZ",
             "Cosine drifts up to this frequency; none: a linear drift; auto: 1/128 Hz where the design "
             "bears it, else a linear drift")
@@ -50,8 +67,23 @@ OptionGroup model_group() {
            .range(0, 1),
        text("contrast", "NAME=FORMULA",
             "Contrasts such as \"faces=face - (house + scene)/2\"; formulas name conditions (in '…' where they hold "
-            "signs). Without it each condition against the mean of the others, and all: their sum")
-           .many()}};
+            "signs) or other columns; with a ';' between formulas it is F, such as \"any=face; house\". Without it "
+            "each condition against the mean of the others, and all: their sum")
+           .many(),
+       text("confound-columns", "NAME", "Further columns of the confounds tables, by name; * stands for any letters")
+           .many(),
+       flag("save-residuals", "Keep what each run's model leaves unexplained, as images")}};
+}
+
+OptionGroup group_model_group() {
+  return {"Group",
+          {text("group-formula", "FORMULA",
+                "Columns of participants.tsv, such as \"group + age\": numbers less their mean, text as one column for "
+                "each value, group[patient]; matched pairs by \"group + C(pair)\". Without it the mean over subjects"),
+           text("group-contrast", "NAME=FORMULA",
+                "Contrasts of the group's columns, such as \"more=group[patient] - group[control]\". Without it each "
+                "column by itself")
+               .many()}};
 }
 
 OptionGroup inference_group() {
@@ -87,24 +119,49 @@ GroupInferenceOptions read_inference(const CommandArguments& arguments) {
   return options;
 }
 
-ContrastRequest read_contrast(const std::string& word) {
+ContrastRequest read_contrast(const std::string& word, const char* option) {
   const std::size_t sign = word.find('=');
   if (sign == std::string::npos || sign == 0 || sign + 1 == word.size()) {
-    throw UsageError(fmt::format(
-        "--contrast: found '{}', expected NAME=FORMULA, such as \"faces=face - house\" (quoted for the shell)", word));
+    throw UsageError(
+        fmt::format("--{}: found '{}', expected NAME=FORMULA, such as \"faces=face - house\" (quoted for the shell)",
+                    option, word));
   }
   return {word.substr(0, sign), word.substr(sign + 1)};
+}
+
+void read_delays(const CommandArguments& arguments, GlmOptions& options) {
+  const std::vector<std::string> words = arguments.list("fir-delays");
+  if (options.hrf != HrfModel::fir) {
+    if (!words.empty()) throw UsageError("--fir-delays needs --hrf fir");
+    return;
+  }
+  options.fir_delays.resize(10);
+  std::iota(options.fir_delays.begin(), options.fir_delays.end(), 0);
+  if (words.empty()) return;
+  options.fir_delays.clear();
+  for (const std::string& word : words) options.fir_delays.push_back(std::stoi(word));
+}
+
+/// What a model file says must not be said twice.
+void take_model(const CommandArguments& arguments, GlmOptions& options) {
+  for (const char* name : {"contrast", "confound-columns", "group-formula", "group-contrast", "high-pass", "hrf",
+                           "fir-delays", "label-column", "confounds"}) {
+    if (arguments.given(name)) throw UsageError(fmt::format("--{} is said by the model file; leave one out", name));
+  }
+  apply_stats_model(read_stats_model(arguments.path("model")), options);
 }
 
 GlmOptions read_glm_options(const CommandArguments& arguments) {
   GlmOptions options;
   PrepareOptions& prepare = options.prepare;
   prepare = read_dataset_options(arguments);
+  read_surfaces(arguments, prepare);
   if (arguments.has("analysis_level")) {
     prepare.level = arguments.text("analysis_level") == "group" ? AnalysisLevel::group : AnalysisLevel::participant;
   }
   prepare.label_column = arguments.text("label-column");
   if (arguments.has("mask")) prepare.mask = arguments.path("mask");
+  prepare.allow_resample = arguments.flag("allow-resample");
   prepare.high_pass_hz = read_auto_number(arguments, "high-pass");
   PreprocessOptions& preprocess = prepare.preprocess;
   preprocess.fwhm_mm = arguments.number("fwhm");
@@ -114,8 +171,22 @@ GlmOptions read_glm_options(const CommandArguments& arguments) {
   options.hrf = parse_hrf_model(arguments.text("hrf"));
   options.noise = parse_noise_model(arguments.text("noise"));
   options.slice_time_reference = arguments.number("slice-time-reference");
+  options.run_weights = parse_run_weights(arguments.text("run-weights"));
+  read_delays(arguments, options);
+  for (const std::string& word : arguments.list("contrast")) {
+    options.contrasts.push_back(read_contrast(word, "contrast"));
+  }
+  options.confound_columns = arguments.list("confound-columns");
+  options.save_residuals = arguments.flag("save-residuals");
+  if (arguments.has("group-formula")) options.group.formula = arguments.text("group-formula");
+  for (const std::string& word : arguments.list("group-contrast")) {
+    options.group.contrasts.push_back(read_contrast(word, "group-contrast"));
+  }
+  if (arguments.has("model")) take_model(arguments, options);
+  if (!options.group.contrasts.empty() && options.group.is_mean()) {
+    throw UsageError("--group-contrast names columns of the group's model: say which by --group-formula");
+  }
   options.inference = read_inference(arguments);
-  for (const std::string& word : arguments.list("contrast")) options.contrasts.push_back(read_contrast(word));
   return options;
 }
 
@@ -123,14 +194,14 @@ void print_contrasts(const Results& results, const std::filesystem::path& folder
   std::size_t width = 10;
   for (const ContrastRecord& row : results.contrasts) width = std::max(width, row.name.size());
   if (!results.contrasts.empty()) {
-    fmt::print("{:<{}}  {:>7}  {:<14}  {:>7}  {:<14}  {}\n", "contrast", width, "max t", "at voxel", "min t",
+    fmt::print("{:<{}}  {:>9}  {:<14}  {:>7}  {:<14}  {}\n", "contrast", width, "max t (F)", "at voxel", "min",
                "at voxel", "voxels |z| > 3.1");
   }
   const auto place = [](const PeakRecord& peak) {
     return fmt::format("({},{},{})", peak.voxel[0], peak.voxel[1], peak.voxel[2]);
   };
   for (const ContrastRecord& row : results.contrasts) {
-    fmt::print("{:<{}}  {:>7.2f}  {:<14}  {:>7.2f}  {:<14}  {} of {}\n", row.name, width, row.max.t, place(row.max),
+    fmt::print("{:<{}}  {:>9.2f}  {:<14}  {:>7.2f}  {:<14}  {} of {}\n", row.name, width, row.max.t, place(row.max),
                row.min.t, place(row.min), row.voxels_above, row.voxels);
   }
   fmt::print("{:<{}}  {}\n", "report", width, (folder / "report.html").string());
@@ -152,19 +223,24 @@ CommandSpec glm_command() {
   spec.description = {
       "Fits a general linear model to the runs of each subject of a BIDS dataset: conditions of the events convolved "
       "with a haemodynamic response, drifts and confounds. Runs are combined by fixed effects; with several subjects "
-      "each contrast is tested over them (one-sample t). Writes maps of effect (percent of the mean), variance, t and "
-      "z, the design, contrasts.tsv, results.json and report.html.",
+      "each contrast is tested over them: their mean, or a model of columns of participants.tsv. Writes maps of effect "
+      "(percent of the mean), variance, t or F, p (upper tail) and z, the design of every run, the models as JSON, "
+      "contrasts.tsv, results.json and report.html. Subjects that are finished are taken again when nothing that "
+      "decides them changed.",
       "With level participant the maps of each of several subjects are written and no group is tested; group and no "
       "level fit every subject and test the group. Voxel indices are those of the runs' files, from 0. The z maps "
       "hold every voxel; those with desc-thresholded hold the voxels that count, whose clusters are in a table beside "
       "them with the share of each that is truly active, at least (confidence 0.95, whatever clusters are looked at). "
       "Maps with desc-permutation hold −log10 p."};
   spec.arguments = bids_app_arguments();
-  spec.groups = {dataset_options(false), images_group(), model_group(), inference_group()};
+  spec.groups = {dataset_options(true), images_group(), model_group(), group_model_group(), inference_group()};
   spec.examples = {
       {"noema glm bids results", "Each condition against the mean of the others, and their sum."},
       {"noema glm bids results --contrast \"places=scene + house - face - body\" --fwhm 6 --confounds motion",
        "One contrast, smoothed images, 24 motion regressors."},
+      {"noema glm bids results --group-formula \"group + age\" --group-contrast \"more=group[patient] - "
+       "group[control]\"",
+       "Patients against controls at equal age."},
       {"noema glm bids results group --permutations 5000 --tfce --height-control fdr --alpha 0.05",
        "The group, also by permutation."}};
   spec.references = {

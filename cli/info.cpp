@@ -6,6 +6,7 @@
 
 #include "noema/cli/commands.h"
 #include "noema/core/error.h"
+#include "noema/io/cifti.h"
 #include "noema/io/image_info.h"
 #include "noema/io/safetensors.h"
 #include "noema/io/sample_store.h"
@@ -68,12 +69,14 @@ json describe_file(const std::filesystem::path& path) {
     return read_safetensors_metadata(path).contains("noema_model") ? read_model_info(path) : tensors_json(path);
   }
   if (name.ends_with(".tsv") || name.ends_with(".csv")) return table_json(path);
+  if (name.ends_with(".gii")) return to_json(read_gifti(path));
   for (const char* ending : {".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"}) {
-    if (name.ends_with(ending)) return to_json(image_info(path));
+    if (!name.ends_with(ending)) continue;
+    return is_cifti_file(path) ? to_json(read_cifti_header(path)) : to_json(image_info(path));
   }
-  throw UsageError(
-      fmt::format("'{}': found an unknown ending, expected .nii, .nii.gz, .hdr, .img, .h5, .safetensors, .tsv or .csv",
-                  path.string()));
+  throw UsageError(fmt::format(
+      "'{}': found an unknown ending, expected .nii, .nii.gz, .gii, .hdr, .img, .h5, .safetensors, .tsv or .csv",
+      path.string()));
 }
 
 std::string shown(const json& value) {
@@ -116,7 +119,9 @@ CommandSpec info_command() {
       "file's own "
       "voxels), orientation on disk, number type, TR and units; of a model its labels, features and what it expects of "
       "a run; of a "
-      "sample store its runs and features; of a table its columns. Values of images are not read."};
+      "sample store its runs and features; of a CIFTI or GIFTI file its kind or arrays, structures, TR, maps and "
+      "labels; of a table its "
+      "columns. Values of images are not read, those of GIFTI are."};
   spec.arguments = {input_path("file", "FILE", "The file")};
   spec.groups = {{"Options", {flag("json", "Print JSON, for scripts")}}};
   spec.examples = {{"noema info sub-01_task-rest_bold.nii.gz", "The header of a run."},

@@ -15,6 +15,8 @@ int run_interpret(const CommandArguments& arguments) {
   options.prepare = read_dataset_options(arguments);
   options.target = arguments.text("target") == "true" ? ExplainedTarget::truth : ExplainedTarget::predicted;
   read_label_sources(arguments, options.prepare);
+  read_surfaces(arguments, options.prepare);
+  options.prepare.allow_resample = arguments.flag("allow-resample");
   if (options.target == ExplainedTarget::predicted) options.prepare.query.needs_events = false;
   options.rule = read_label_rule(arguments);
   options.step = arguments.has("step") ? static_cast<int>(arguments.integer("step")) : 0;
@@ -49,7 +51,7 @@ CommandSpec interpret_command() {
       label_source_options(),
       {"Explanation",
        {choice("target", {"true", "predicted"}, "Which label's margin is explained").by_default("true"),
-        attribution_option(),
+         attribution_option(), surface_option(), allow_resample_option("A run on another grid than the model's"),
         integer("step", "N",
                 "With --target predicted: volumes from one window to the next; without it windows do not overlap")
             .range(1, 1e6)}}};

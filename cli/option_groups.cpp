@@ -53,6 +53,12 @@ std::optional<SampleUnit> read_unit(const std::string& word) {
   return std::nullopt;  // auto
 }
 
+std::optional<TrialModel> read_single_trials(const std::string& word) {
+  if (word == "single-trials-lsa") return TrialModel::lsa;
+  if (word == "single-trials-lss") return TrialModel::lss;
+  return std::nullopt;
+}
+
 void read_preprocess(const CommandArguments& arguments, PreprocessOptions& options) {
   options.fwhm_mm = arguments.number("fwhm");
   read_confound_options(arguments, options);
@@ -142,13 +148,23 @@ std::vector<OptionSpec> confound_options(const std::string& fate) {
                "compute them from the motion parameters and the voxels; without it that is an error")};
 }
 
+OptionSpec allow_resample_option(const std::string& what) {
+  return flag("allow-resample", what + " is resampled instead of refused; the record says so");
+}
+
 OptionGroup preprocess_options() {
   OptionGroup group{
       "Preprocessing",
       {input_path("mask", "FILE",
                   "A mask on the runs' grid; without it their brain masks, else masks from their mean images"),
-       input_path("atlas", "FILE", "Regions: an image of labels, or of one map a volume, on the runs' grid"),
+       input_path(
+           "atlas", "FILE",
+           "Regions: an image of labels, or of one map a volume, on the runs' grid; a dlabel file for grayordinates"),
        input_path("atlas-names", "FILE", "Names of the regions; without it a table beside the atlas"),
+       input_path("spheres", "FILE",
+                  "Spheres as regions: a table with the columns x, y, z (mm in the runs' space) and name"),
+       number("sphere-radius", "MM", "Radius of the spheres; without it the voxel that holds the point").range(0, 100),
+       allow_resample_option("A mask or atlas on another grid"),
        choice("features", {"auto", "voxels", "parcels"},
               "What series are taken of: voxels, or geometric parcels of the mask. auto: voxels up to 60,000 of them")
            .by_default("auto"),
@@ -191,9 +207,10 @@ OptionGroup label_options() {
   OptionGroup group = label_source_options();
   group.title = "Labels and samples";
   const std::vector<OptionSpec> samples{
-      choice("samples", {"auto", "volumes", "blocks", "trials", "runs"},
+      choice("samples", {"auto", "volumes", "blocks", "trials", "runs", "single-trials-lsa", "single-trials-lss"},
              "What one sample is. auto: blocks where every training fold has five of each label, else volumes; runs "
-             "with --run-label")
+             "with --run-label; single-trials (decode alone): the estimate of each event by a linear model, of all in "
+             "one (lsa) or each in its own (lss); runs are then never split")
           .by_default("auto"),
       text("delay", "SECONDS",
            "From the events to the response: seconds, hrf (weighted by the predicted response), or "
@@ -224,24 +241,26 @@ OptionGroup evaluation_options() {
 
 OptionGroup model_options() {
   std::vector<std::string> names = model_names();
-  return {"Models",
-          {text("model", "NAME",
-                fmt::format("Models: {}. Without it ridge, logistic and long-conv beside the baselines",
-                            fmt::join(names, ", ")))
-               .many(),
-           integer("seeds", "N", "Random starts of each network").by_default("3").range(1, 1000),
-           choice("screening", {"auto", "none", "anova", "task"},
-                  "Choice of features in each training fold. auto: anova for voxels, none for regions")
-               .by_default("auto"),
-           text("screening-features", "N", "How many features screening keeps: a number, or a share such as 10%")
-               .by_default("500"),
-           choice("whitening", {"auto", "on", "off"},
-                  "Shrinkage whitening of features in each training fold. auto: as the model's "
-                  "recipe has it")
-               .by_default("auto"),
-           integer("epochs", "N", "Epochs of networks; without it as the recipe has it").range(1, 100000),
-       integer("early-stopping", "EPOCHS",
-               "Hold in one training subject (or run) and stop networks after so many epochs without a lower loss on it")
+  return {
+      "Models",
+      {text("model", "NAME",
+            fmt::format("Models: {}. Without it ridge, logistic and long-conv beside the baselines",
+                        fmt::join(names, ", ")))
+           .many(),
+       integer("seeds", "N", "Random starts of each network").by_default("3").range(1, 1000),
+       choice("screening", {"auto", "none", "anova", "task"},
+              "Choice of features in each training fold. auto: anova for voxels, none for regions")
+           .by_default("auto"),
+       text("screening-features", "N", "How many features screening keeps: a number, or a share such as 10%")
+           .by_default("500"),
+       choice("whitening", {"auto", "on", "off"},
+              "Shrinkage whitening of features in each training fold. auto: as the model's "
+              "recipe has it")
+           .by_default("auto"),
+       integer("epochs", "N", "Epochs of networks; without it as the recipe has it").range(1, 100000),
+       integer(
+           "early-stopping", "EPOCHS",
+           "Hold in one training subject (or run) and stop networks after so many epochs without a lower loss on it")
            .range(1, 100000)}};
 }
 
@@ -253,10 +272,17 @@ OptionSpec attribution_option() {
       .by_default("gradient,integrated-gradients");
 }
 
+OptionSpec surface_option() {
+  return input_path("surface", "FILE",
+                    "Runs of grayordinates (CIFTI): meshes of the left and the right cortex (L.surf.gii R.surf.gii) "
+                    "that maps are drawn on in the report")
+      .many();
+}
+
 OptionGroup explain_options() {
   return {
       "Explanation",
-      {attribution_option(), flag("no-glm", "Make no GLM maps"),
+      {attribution_option(), surface_option(), flag("no-glm", "Make no GLM maps"),
        number("map-fwhm", "MM", "Maps are compared as they are and smoothed by this").by_default("8").range(0, 100)}};
 }
 
@@ -305,6 +331,9 @@ PrepareOptions read_prepare_options(const CommandArguments& arguments) {
   if (arguments.has("mask")) options.mask = arguments.path("mask");
   if (arguments.has("atlas")) options.atlas = arguments.path("atlas");
   if (arguments.has("atlas-names")) options.atlas_names = arguments.path("atlas-names");
+  if (arguments.has("spheres")) options.spheres = arguments.path("spheres");
+  if (arguments.has("sphere-radius")) options.sphere_radius_mm = arguments.number("sphere-radius");
+  options.allow_resample = arguments.flag("allow-resample");
   options.features = arguments.text("features");
   options.parcels = static_cast<int>(arguments.integer("parcels"));
   return options;
@@ -316,6 +345,10 @@ void read_confound_options(const CommandArguments& arguments, PreprocessOptions&
   if (arguments.has("fd-threshold")) options.fd_threshold_mm = arguments.number("fd-threshold");
   if (arguments.has("dvars-threshold")) options.std_dvars_threshold = arguments.number("dvars-threshold");
   options.compute_missing = arguments.flag("compute-missing");
+}
+
+void read_surfaces(const CommandArguments& arguments, PrepareOptions& options) {
+  for (const std::string& file : arguments.list("surface")) options.surfaces.emplace_back(file);
 }
 
 void read_label_sources(const CommandArguments& arguments, PrepareOptions& options) {
@@ -344,6 +377,10 @@ EvaluationOptions read_sample_options(const CommandArguments& arguments) {
   rule.trial_s = arguments.number("trial-window");
   read_delay(arguments, rule);
   options.problem.unit = read_unit(arguments.text("samples"));
+  options.single_trials = read_single_trials(arguments.text("samples"));
+  if (options.single_trials && arguments.text("delay") != "auto") {
+    throw UsageError("--delay: single trials model the response themselves; leave it out");
+  }
   // A label that holds for a whole run makes the run the natural sample.
   if (!options.problem.unit && arguments.has("run-label")) options.problem.unit = SampleUnit::runs;
   if (options.problem.unit == SampleUnit::trials && !(rule.trial_s > 0)) {

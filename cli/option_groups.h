@@ -16,6 +16,8 @@ std::vector<OptionSpec> bids_app_arguments();
 std::vector<OptionSpec> model_and_dataset_arguments();
 /// @param at_once  with the number of subjects that are worked on at once.
 OptionGroup dataset_options(bool at_once = true);
+/// @param what  is resampled, such as "A run on another grid than the model's".
+OptionSpec allow_resample_option(const std::string& what);
 OptionGroup preprocess_options();
 /// Which confounds and which volumes to leave out. @param fate  what becomes of the confounds
 std::vector<OptionSpec> confound_options(const std::string& fate);
@@ -25,6 +27,8 @@ OptionGroup label_options();
 OptionGroup evaluation_options();
 OptionGroup model_options();
 OptionSpec attribution_option();
+/// Meshes that maps of grayordinates are drawn on.
+OptionSpec surface_option();
 OptionGroup explain_options();
 
 /// Of commands that have `dataset_options`.
@@ -35,6 +39,8 @@ PrepareOptions read_dataset_options(const CommandArguments& arguments);
 PrepareOptions read_prepare_options(const CommandArguments& arguments);
 /// Of `confound_options`. @throws UsageError for what is no choice of confounds
 void read_confound_options(const CommandArguments& arguments, PreprocessOptions& options);
+/// Of `surface_option`.
+void read_surfaces(const CommandArguments& arguments, PrepareOptions& options);
 /// Where labels come from, for commands that have `label_options`.
 void read_label_sources(const CommandArguments& arguments, PrepareOptions& options);
 /// Of `label_source_options`.

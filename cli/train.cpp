@@ -5,6 +5,7 @@
 
 #include "noema/cli/commands.h"
 #include "noema/cli/option_groups.h"
+#include "noema/core/error.h"
 
 namespace noema {
 namespace {
@@ -22,6 +23,9 @@ int run_train(const CommandArguments& arguments) {
   options.prepare = read_prepare_options(arguments);
   read_label_sources(arguments, options.prepare);
   options.evaluation = read_sample_options(arguments);
+  if (options.evaluation.single_trials) {
+    throw UsageError("--samples: single trials are for noema decode; a model file cannot ask new data for them");
+  }
   options.models = read_fitting_options(arguments);
   const Results results = train_models(options);
   for (const std::string& file : results.files) {

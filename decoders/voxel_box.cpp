@@ -15,6 +15,9 @@ VoxelBox box_around(const FeatureSpace& space) {
     throw DataError("a volume network needs voxels as features, found parcels or maps; choose another model");
   }
   const Grid& grid = space.mask.grid;
+  if (grid.grayordinates != nullptr) {
+    throw DataError("a volume network needs voxels in a box, found grayordinates; choose another model");
+  }
   std::array<std::int64_t, 3> low = grid.shape, high{0, 0, 0};
   for (const std::int64_t voxel : space.mask.voxels) {
     const auto at = grid.voxel_at(voxel);

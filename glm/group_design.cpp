@@ -194,7 +194,48 @@ class GroupDesigner {
   std::vector<Eigen::VectorXd> columns_;
 };
 
+Eigen::VectorXd named_column(const Table& participants, const std::vector<std::string>& subjects,
+                             const std::vector<std::size_t>& rows, const std::string& name) {
+  const std::size_t dot = name.find('.');
+  const bool is_level = !participants.has(name) && dot != std::string::npos;
+  const std::string source = is_level ? name.substr(0, dot) : name;
+  const std::vector<std::string>& words = participants.column(source);
+  const std::vector<double> numbers = is_level ? std::vector<double>() : participants.numbers(source);
+  Eigen::VectorXd column(std::ssize(rows));
+  for (std::size_t s = 0; s < rows.size(); ++s) {
+    const bool is_missing = words[rows[s]].empty() || words[rows[s]] == "n/a";
+    if (is_missing) {
+      throw DataError(
+          fmt::format("subject '{}' has no value in the column '{}' of the participants, which the group "
+                      "model needs; leave the subject out or the column",
+                      subjects[s], source));
+    }
+    column[static_cast<Eigen::Index>(s)] =
+        is_level ? (words[rows[s]] == name.substr(dot + 1) ? 1 : 0) : numbers[rows[s]];
+  }
+  if (is_level && column.isZero(0)) {
+    throw DataError(fmt::format("no subject has the value '{}' in the column '{}' of the participants",
+                                name.substr(dot + 1), source));
+  }
+  return column;
+}
+
 }  // namespace
+
+DesignMatrix make_group_columns(const Table& participants, const std::vector<std::string>& subjects,
+                                const std::vector<std::string>& columns) {
+  if (subjects.empty() || columns.empty()) throw UsageError("a group model needs subjects and columns");
+  const std::vector<std::size_t> rows = rows_of(participants, subjects);
+  DesignMatrix design{MatrixD(std::ssize(subjects), std::ssize(columns)), {}};
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const bool is_intercept = columns[c] == "1";
+    design.names.push_back(is_intercept ? "intercept" : columns[c]);
+    design.values.col(static_cast<Eigen::Index>(c)) = is_intercept
+                                                          ? Eigen::VectorXd(Eigen::VectorXd::Ones(std::ssize(subjects)))
+                                                          : named_column(participants, subjects, rows, columns[c]);
+  }
+  return design;
+}
 
 DesignMatrix make_group_design(const Table& participants, const std::vector<std::string>& subjects,
                                std::string_view formula) {

@@ -23,4 +23,9 @@ namespace noema {
 DesignMatrix make_group_design(const Table& participants, const std::vector<std::string>& subjects,
                                std::string_view formula);
 
+/// Columns as they are, for models that name each: "1" (the column "intercept"), a column of numbers such as "age", or
+/// "group.patient", 1 for those with the value patient. @throws as `make_group_design`
+DesignMatrix make_group_columns(const Table& participants, const std::vector<std::string>& subjects,
+                                const std::vector<std::string>& columns);
+
 }  // namespace noema

@@ -11,6 +11,7 @@
 
 #include "noema/core/error.h"
 #include "noema/core/hash.h"
+#include "noema/io/cifti.h"
 
 namespace noema {
 namespace {
@@ -18,6 +19,9 @@ namespace {
 constexpr float kLargestId = 1 << 24;  // whole numbers up to here are exact in float32
 
 std::string place_of(const Image& image, std::size_t value) {
+  if (image.header.grid.grayordinates != nullptr) {
+    return fmt::format("grayordinate {}", static_cast<std::int64_t>(value) % image.header.grid.voxel_count());
+  }
   const auto [i, j, k] = image.header.grid.voxel_at(static_cast<std::int64_t>(value) % image.header.grid.voxel_count());
   return fmt::format("voxel ({}, {}, {})", i, j, k);
 }
@@ -79,6 +83,7 @@ std::string hash_of(const Atlas& atlas) {
       hasher.add(fmt::format("{:.6f},", grid.ras_from_voxel(row, column) + 0.0));
     }
   }
+  if (grid.grayordinates != nullptr) hasher.add(brain_models_text(*grid.grayordinates));
   for (const std::string& name : atlas.names) hasher.add(name).add("\n");
   return hasher.digest();
 }

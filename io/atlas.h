@@ -25,7 +25,8 @@ struct Atlas {
   std::string hash;
 };
 
-/// Reads an atlas: one volume of whole numbers (of any stored type, 0 the background, ids may have gaps), or several
+/// Reads an atlas: a dlabel file of CIFTI (its first map; names and ids of its table of labels), or one volume of whole
+/// numbers (of any stored type, 0 the background, ids may have gaps), or several
 /// volumes of weights.
 ///
 /// Names come from `names`, else from a table beside the image (same name, ending .tsv, .lut, .txt or .csv; BIDS tables
@@ -44,9 +45,10 @@ Atlas make_atlas(Image image, std::vector<std::string> names = {});
 
 /// The regions of an atlas within a mask, as features.
 ///
-/// Regions without a voxel (or weight) in the mask are dropped; one warning names them.
-/// @throws ShapeError if the grids differ (names both and the remedy); DataError if no region is
-/// left.
+/// Regions without a voxel (or weight) in the mask are dropped; one warning names them. An atlas of grayordinates may
+/// list others than the mask's grid does (the medial wall, no deep structures): each is found by its vertex or place.
+/// @throws ShapeError if the grids differ (names both and the remedy), or surfaces of grayordinates have other numbers
+/// of vertices; DataError if no region is left.
 FeatureSpace make_feature_space(const Atlas& atlas, const Mask& mask);
 
 /// Divides a mask into `count` parcels of about equal size, named parcel-001 …: a stand-in where there is no atlas.

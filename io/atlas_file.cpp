@@ -8,6 +8,7 @@
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/io/atlas.h"
+#include "noema/io/cifti.h"
 #include "noema/io/nifti.h"
 #include "noema/io/region_names.h"
 
@@ -65,10 +66,28 @@ void tell_apart(const std::filesystem::path& table, const std::vector<std::int32
                           table.string(), renamed, example));
 }
 
+/// The first map of a dlabel file as an image of keys; its table in `rows`.
+Image read_label_map(const std::filesystem::path& path, NamesById& rows) {
+  Cifti cifti = read_cifti(path);
+  const CiftiMap& map = cifti.header.maps.front();
+  if (cifti.header.points > 1) {
+    log_warning(fmt::format("atlas '{}': the first of its {} maps, '{}', is used", path.string(), cifti.header.points,
+                            map.name));
+  }
+  for (const CiftiLabel& label : map.labels) rows[label.key] = label.name;
+  Image image;
+  image.header.grid = image.header.disk_grid = grid_of(cifti.header.brain_models);
+  image.header.path = path;
+  image.values.assign(cifti.values.row(0).begin(), cifti.values.row(0).end());
+  return image;
+}
+
 }  // namespace
 
 Atlas read_atlas(const std::filesystem::path& path, const std::filesystem::path& names) {
-  Image image = read_image(path);
+  NamesById rows;
+  const bool is_dlabel = is_cifti_file(path) && read_cifti_header(path).kind == CiftiKind::dlabel;
+  Image image = is_dlabel ? read_label_map(path, rows) : read_image(path);
   image.header.path = path;
   Atlas atlas;
   try {
@@ -76,9 +95,10 @@ Atlas read_atlas(const std::filesystem::path& path, const std::filesystem::path&
   } catch (const DataError& error) {
     throw FormatError(path, -1, error.message());
   }
-  const std::filesystem::path table = names.empty() ? region_names_beside(path) : names;
+  std::filesystem::path table = names;
+  if (table.empty()) table = is_dlabel ? path : region_names_beside(path);
   if (table.empty()) return atlas;
-  const NamesById rows = read_region_names(table);
+  if (table != path) rows = read_region_names(table);
   std::vector<std::string> named = atlas.kind == FeatureKind::maps ? names_of_maps(table, rows, atlas.ids.size())
                                                                    : names_of_labels(table, rows, atlas.ids);
   tell_apart(table, atlas.ids, named);

@@ -41,6 +41,8 @@ BidsName parse_bids_name(const std::filesystem::path& path) {
   return name;
 }
 
+bool is_grayordinates(const BidsName& name) { return name.extension == ".dtseries.nii"; }
+
 std::string bids_name(const Entities& entities, const std::string& suffix, const std::string& extension) {
   std::vector<std::pair<std::string, std::string>> ordered(entities.begin(), entities.end());
   std::stable_sort(ordered.begin(), ordered.end(),

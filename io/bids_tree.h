@@ -20,6 +20,9 @@ Entities raw_entities(Entities entities);
 /// "sub-01" and "01" give "01".
 std::string without_prefix(std::string_view label, std::string_view key);
 
+/// Is it a file of grayordinates over time (`.dtseries.nii`)?
+bool is_grayordinates(const BidsName& name);
+
 struct BidsFile {
   std::filesystem::path path;
   BidsName name;

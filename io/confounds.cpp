@@ -9,6 +9,7 @@
 
 #include "noema/core/command.h"
 #include "noema/core/error.h"
+#include "noema/io/hcp.h"
 #include "noema/io/table.h"
 #include "noema/io/text_file.h"
 
@@ -69,6 +70,7 @@ Eigen::Index ConfoundTable::index(std::string_view name) const {
 }
 
 ConfoundTable read_confounds(const std::filesystem::path& path) {
+  if (path.filename() == "Movement_Regressors.txt") return read_movement_regressors(path);
   Table table = read_table(path);
   if (std::all_of(table.names.begin(), table.names.end(), is_number)) {
     throw FormatError(path, 0, "line 1 holds numbers, expected the names of the columns");

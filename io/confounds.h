@@ -39,8 +39,8 @@ struct ConfoundTable {
   Eigen::Index index(std::string_view name) const;
 };
 
-/// Reads the confounds of a run (fMRIPrep's `desc-confounds_timeseries.tsv`) and the JSON file beside it, if there is
-/// one.
+/// Reads the confounds of a run (HCP's `Movement_Regressors.txt`, or fMRIPrep's `desc-confounds_timeseries.tsv`) and
+/// the JSON file beside it, if there is one.
 /// @throws IoError; FormatError for a file without a header or rows, or text where a number must be (names the line),
 /// or
 ///         a broken sidecar.

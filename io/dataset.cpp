@@ -16,6 +16,7 @@
 #include "noema/core/log.h"
 #include "noema/io/bids_filter.h"
 #include "noema/io/bids_tree.h"
+#include "noema/io/hcp.h"
 #include "noema/io/run_choice.h"
 #include "noema/io/sidecars.h"
 #include "noema/io/system_error.h"
@@ -111,10 +112,12 @@ bool may_be_taken(const BidsFile& file, bool in_raw_tree, const BidsFilter& filt
     return found != name.entities.end() && found->second == label;
   };
   if (name.suffix != "bold" || !name.entities.contains("sub") || name.entities.contains("hemi")) return false;
-  if (std::find(kImageExtensions.begin(), kImageExtensions.end(), name.extension) == kImageExtensions.end())
-    return false;
+  const bool is_volume =
+      std::find(kImageExtensions.begin(), kImageExtensions.end(), name.extension) != kImageExtensions.end();
+  if (!is_volume && !is_grayordinates(name)) return false;
   if (!filter.mentions("part") && name.entities.contains("part") && !is("part", "mag")) return false;
   if (is_raw_form(name.entities)) return in_raw_tree && filter.accepts(name.entities);
+  if (!is_volume) return filter.accepts(name.entities);  // fMRIPrep gives them no desc
   const bool right_form = filter.mentions("desc") ? name.entities.contains("desc") : is("desc", "preproc");
   return right_form && filter.accepts(name.entities);
 }
@@ -145,7 +148,7 @@ std::vector<RunCandidate> find_candidates(Trees& trees, const std::vector<std::s
   if (!candidates.empty()) return candidates;
   throw DataError(fmt::format(
       "dataset '{}': found no functional run of {} subjects in {} folders of derivatives or the dataset itself; "
-      "expected sub-*/[ses-*/]func/*_bold.nii[.gz] or *_desc-preproc_bold.nii[.gz] (surface files are not read){}",
+      "expected sub-*/[ses-*/]func/*_bold.nii[.gz] or *_desc-preproc_bold.nii[.gz] or *_space-fsLR_den-91k_bold.dtseries.nii (.func.gii is not read){}",
       trees.raw->root().string(), subjects.size(), trees.derivatives.size(),
       query.filter_file.empty() ? "" : fmt::format("; check the filter file '{}'", query.filter_file.string())));
 }
@@ -260,6 +263,7 @@ void require_runs_of(const std::vector<std::string>& asked_for, const Dataset& d
 }  // namespace
 
 Dataset index_dataset(const fs::path& root, const DatasetQuery& query) {
+  if (is_hcp_folder(root)) return index_hcp(root, query);
   Trees trees = open_trees(root, query.derivatives);
   const std::vector<std::string> subjects =
       known_labels(query.participants, all_subjects(trees), "sub", "--participant-label");

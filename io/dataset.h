@@ -63,12 +63,14 @@ struct Dataset {
   std::vector<std::string> subjects() const;
 };
 
-/// Finds the runs of a BIDS dataset.
+/// Finds the runs of a BIDS dataset, or of folders of the HCP (see io/hcp).
 ///
 /// Preprocessed runs (fMRIPrep's `desc-preproc_bold`) of the derivatives win over raw ones of the same entities, those
 /// of folders asked for over those found; events come from the raw tree (or from beside the run), masks and confounds
-/// from beside the preprocessed run. Volumes only, no surfaces; no image is opened. When what is asked for leaves
-/// several tasks or spaces, or several forms of one run (echoes, resolutions …), that is an error that lists them.
+/// from beside the preprocessed run. Grayordinates (`.dtseries.nii` of fMRIPrep) are runs like volumes; where a run is
+/// there in both, its volumes are taken unless the query names the space of the grayordinates. No image is opened. When
+/// what is asked for leaves several tasks or spaces, or several forms of one run (echoes, resolutions …), that is an
+/// error that lists them.
 /// @throws IoError, FormatError (JSON, tables), UsageError (several tasks, spaces or forms; an unknown participant,
 /// task,
 ///         session, run or space, with the nearest and all), DataError (no runs, no events; with the file looked for

@@ -9,6 +9,7 @@
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/io/hcp.h"
 #include "noema/io/table.h"
 
 namespace noema {
@@ -93,6 +94,7 @@ void sort_by_onset(const std::filesystem::path& path, std::vector<Event>& events
 }  // namespace
 
 std::vector<Event> read_events(const std::filesystem::path& path, const EventsOptions& options) {
+  if (std::filesystem::is_directory(path)) return read_hcp_events(path, options.label_column);
   const Table table = read_table(path);
   require_column(path, table, "onset");
   require_column(path, table, "duration");

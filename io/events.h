@@ -29,6 +29,7 @@ struct EventsOptions {
 /// where the file has them, add up); rows left out, moved or merged are said as warnings with their counts. Without the
 /// label column every event gets the label "dummy" and a warning is said, if it is the default column; a column asked
 /// for by name must be there.
+/// A folder is read as the EVs of a run of the HCP (see io/hcp).
 /// @throws IoError, FormatError (missing columns, text where a number must be, negative duration, NaN; names the line).
 std::vector<Event> read_events(const std::filesystem::path& path, const EventsOptions& options = {});
 

@@ -6,6 +6,7 @@
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/io/atlas.h"
+#include "noema/io/brain_models.h"
 
 namespace noema {
 namespace {
@@ -52,14 +53,36 @@ void warn_of_dropped(const Atlas& atlas, const std::vector<bool>& within) {
                           count > kMostListed ? " …" : ""));
 }
 
+/// The atlas's values at the grayordinates of a grid, 0 where the atlas has none.
+Image at_grayordinates(const Image& image, const Grid& grid) {
+  const std::vector<std::int64_t> places = places_in(*image.header.grid.grayordinates, *grid.grayordinates);
+  Image moved{image.header, {}};
+  moved.header.grid = moved.header.disk_grid = grid;
+  moved.values.reserve(places.size() * static_cast<std::size_t>(image.header.volumes));
+  for (std::int64_t volume = 0; volume < image.header.volumes; ++volume) {
+    const std::span<const float> values = image.volume(volume);
+    for (const std::int64_t place : places)
+      moved.values.push_back(place < 0 ? 0.0F : values[static_cast<std::size_t>(place)]);
+  }
+  return moved;
+}
+
 }  // namespace
 
 FeatureSpace make_feature_space(const Atlas& atlas, const Mask& mask) {
-  if (!same_grid(atlas.image.header.grid, mask.grid)) {
-    throw ShapeError(
-        fmt::format("the atlas '{}' has {}, the mask {}; resample the atlas to the grid of the runs "
-                    "(nearest neighbour for labels)",
-                    atlas.image.header.path.string(), describe(atlas.image.header.grid), describe(mask.grid)));
+  const Grid& grid = atlas.image.header.grid;
+  if (grid.grayordinates != nullptr && mask.grid.grayordinates != nullptr && !same_grid(grid, mask.grid)) {
+    Atlas moved = atlas;
+    moved.image = with_context(fmt::format("the atlas '{}' and the runs", atlas.image.header.path.string()),
+                               [&] { return at_grayordinates(atlas.image, mask.grid); });
+    return make_feature_space(moved, mask);
+  }
+  if (!same_grid(grid, mask.grid)) {
+    throw ShapeError(fmt::format(
+        "the atlas '{}' has {}, the mask {}; {}", atlas.image.header.path.string(), describe(grid), describe(mask.grid),
+        mask.grid.grayordinates != nullptr ? "take a dlabel atlas for runs of grayordinates"
+        : grid.grayordinates != nullptr    ? "take an atlas of volumes for runs of volumes"
+                                        : "resample the atlas to the grid of the runs (nearest neighbour for labels)"));
   }
   const bool parcels = atlas.kind == FeatureKind::parcels;
   const std::vector<std::int32_t> region_of_id = places_of_ids(atlas);

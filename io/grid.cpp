@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "noema/io/brain_models.h"
+
 namespace noema {
 
 std::array<double, 3> Grid::voxel_size_mm() const {
@@ -9,8 +13,16 @@ std::array<double, 3> Grid::voxel_size_mm() const {
           ras_from_voxel.col(2).head<3>().norm()};
 }
 
+Grid grid_of(std::shared_ptr<const BrainModels> grayordinates) {
+  Grid grid;
+  grid.shape = {grayordinates->count(), 1, 1};
+  grid.grayordinates = std::move(grayordinates);
+  return grid;
+}
+
 bool same_grid(const Grid& a, const Grid& b, double tolerance_mm) {
-  if (a.shape != b.shape) return false;
+  if (a.shape != b.shape || (a.grayordinates == nullptr) != (b.grayordinates == nullptr)) return false;
+  if (a.grayordinates != nullptr) return same_brain_models(*a.grayordinates, *b.grayordinates);
   for (int corner = 0; corner < 8; ++corner) {
     Eigen::Vector4d voxel(-0.5, -0.5, -0.5, 1);
     for (int axis = 0; axis < 3; ++axis) {
@@ -23,6 +35,7 @@ bool same_grid(const Grid& a, const Grid& b, double tolerance_mm) {
 }
 
 std::string describe(const Grid& grid) {
+  if (grid.grayordinates != nullptr) return describe(*grid.grayordinates);
   const auto size = grid.voxel_size_mm();
   const auto origin = grid.ras_from_voxel.col(3);
   return fmt::format("{}×{}×{} voxels of {:.4g}×{:.4g}×{:.4g} mm, origin ({:.5g}, {:.5g}, {:.5g})", grid.shape[0],

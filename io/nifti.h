@@ -101,10 +101,10 @@ class NiftiReader {
   std::unique_ptr<State> state_;
 };
 
-/// The header alone. @throws as NiftiReader
+/// The header alone; of CIFTI, too (see ImageReader). @throws as ImageReader
 ImageHeader read_header(const std::filesystem::path& path);
 
-/// All volumes as float32. @throws as NiftiReader; Cancelled
+/// All volumes as float32; of CIFTI, too. @throws as ImageReader; Cancelled
 Image read_image(const std::filesystem::path& path);
 
 struct WriteOptions {
@@ -148,7 +148,8 @@ class NiftiWriter {
   std::unique_ptr<State> state_;
 };
 
-/// Writes all volumes of an image. @throws as NiftiWriter; Cancelled
+/// Writes all volumes of an image. One on grayordinates becomes a CIFTI file: a dtseries where the name ends so, else a
+/// dscalar; its maps get the name of the file. @throws as NiftiWriter and write_cifti; Cancelled
 void write_image(const std::filesystem::path& path, const Image& image, const WriteOptions& options = {});
 
 }  // namespace noema

@@ -24,7 +24,7 @@ void decode_shape(const std::filesystem::path& path, const NiftiFields& fields, 
   if (dim[0] < 1 || dim[0] > 7) {
     throw FormatError(path, at, fmt::format("{} axes found, expected 1 to 7; {}", dim[0], kDamaged));
   }
-  if (fields.h.intent_code >= 3000 && fields.h.intent_code <= 3099) {
+  if (is_cifti(fields)) {
     throw FormatError(path, nifti_offsets(fields.version).intent,
                       "a CIFTI-2 file (grayordinates), expected a volume image; extract the volume first (wb_command "
                       "-cifti-separate)");
@@ -54,7 +54,7 @@ void decode_shape(const std::filesystem::path& path, const NiftiFields& fields, 
   }
 }
 
-void decode_type(const std::filesystem::path& path, const NiftiFields& fields, NiftiHeader& header) {
+void decode_type(const std::filesystem::path& path, const NiftiFields& fields, NiftiFacts& facts) {
   const int code = fields.h.datatype;
   const auto at = nifti_offsets(fields.version);
   switch (code) {
@@ -68,7 +68,7 @@ void decode_type(const std::filesystem::path& path, const NiftiFields& fields, N
     case 768:
     case 1024:
     case 1280:
-      header.facts.type = static_cast<NiftiType>(code);
+      facts.type = static_cast<NiftiType>(code);
       break;
     default:
       throw FormatError(
@@ -77,14 +77,13 @@ void decode_type(const std::filesystem::path& path, const NiftiFields& fields, N
                       "instance to float32",
                       code, nifti_datatype_string(code)));
   }
-  header.image.disk_datatype = code;
-  if (fields.h.bitpix != 8 * bytes_of(header.facts.type)) {
+  if (fields.h.bitpix != 8 * bytes_of(facts.type)) {
     log_warning(fmt::format("'{}': the header says {} bits per value, but {} has {}; the type counts", path.string(),
-                            fields.h.bitpix, to_string(header.facts.type), 8 * bytes_of(header.facts.type)));
+                            fields.h.bitpix, to_string(facts.type), 8 * bytes_of(facts.type)));
   }
 }
 
-void decode_scaling(const std::filesystem::path& path, const NiftiFields& fields, NiftiHeader& header) {
+void decode_scaling(const std::filesystem::path& path, const NiftiFields& fields, NiftiFacts& facts) {
   const double slope = fields.h.scl_slope;
   if (slope == 0 || !std::isfinite(slope)) return;
   if (!std::isfinite(fields.h.scl_inter)) {
@@ -92,8 +91,8 @@ void decode_scaling(const std::filesystem::path& path, const NiftiFields& fields
                       fmt::format("the slope of the values is {} but their intercept {}, expected a finite number; {}",
                                   slope, fields.h.scl_inter, kDamaged));
   }
-  header.facts.slope = slope;
-  header.facts.intercept = fields.h.scl_inter;
+  facts.slope = slope;
+  facts.intercept = fields.h.scl_inter;
 }
 
 // The shortest decimal number that is stored as this float32: 0.72, not 0.7200000286.
@@ -148,7 +147,7 @@ void decode_time(const std::filesystem::path& path, const NiftiFields& fields, N
   header.image.tr_s = tr_s;
 }
 
-void decode_data_offset(const std::filesystem::path& path, const NiftiFields& fields, NiftiHeader& header) {
+void decode_data_offset(const std::filesystem::path& path, const NiftiFields& fields, NiftiFacts& facts) {
   const int at = nifti_offsets(fields.version).vox_offset;
   const double offset = fields.vox_offset;
   const std::int64_t smallest = fields.single_file ? nifti_header_bytes(fields.version) : 0;
@@ -157,16 +156,16 @@ void decode_data_offset(const std::filesystem::path& path, const NiftiFields& fi
         path, at,
         fmt::format("the data begins at byte {}, expected a whole number from {} on; {}", offset, smallest, kDamaged));
   }
-  header.facts.data_offset = fields.version == 1 ? static_cast<std::int64_t>(offset) : fields.h.vox_offset;
-  if (header.facts.data_offset >= smallest) return;
-  if (header.facts.data_offset != 0) {
+  facts.data_offset = fields.version == 1 ? static_cast<std::int64_t>(offset) : fields.h.vox_offset;
+  if (facts.data_offset >= smallest) return;
+  if (facts.data_offset != 0) {
     throw FormatError(path, at,
                       fmt::format("the data begins at byte {}, within the header, expected {} or more; {}",
-                                  header.facts.data_offset, smallest, kDamaged));
+                                  facts.data_offset, smallest, kDamaged));
   }
   log_warning(
       fmt::format("'{}': the header does not say where the data begins; byte {} was taken", path.string(), smallest));
-  header.facts.data_offset = smallest;
+  facts.data_offset = smallest;
 }
 
 }  // namespace
@@ -197,18 +196,27 @@ std::string to_string(NiftiType type) {
   return fmt::format("type {}", static_cast<int>(type));
 }
 
+bool is_cifti(const NiftiFields& fields) { return fields.h.intent_code >= 3000 && fields.h.intent_code <= 3099; }
+
+NiftiFacts decode_nifti_storage(const std::filesystem::path& path, const NiftiFields& fields) {
+  NiftiFacts facts;
+  facts.version = fields.version;
+  facts.big_endian = fields.swapped == (std::endian::native == std::endian::little);
+  facts.single_file = fields.single_file;
+  const auto& descrip = fields.h.descrip;
+  facts.description = utf8_text({descrip, std::find(std::begin(descrip), std::end(descrip), '\0')});
+  decode_type(path, fields, facts);
+  decode_scaling(path, fields, facts);
+  decode_data_offset(path, fields, facts);
+  return facts;
+}
+
 NiftiHeader decode_nifti_fields(const std::filesystem::path& path, const NiftiFields& fields) {
   NiftiHeader header;
   header.image.path = path;
-  header.facts.version = fields.version;
-  header.facts.big_endian = fields.swapped == (std::endian::native == std::endian::little);
-  header.facts.single_file = fields.single_file;
-  const auto& descrip = fields.h.descrip;
-  header.facts.description = utf8_text({descrip, std::find(std::begin(descrip), std::end(descrip), '\0')});
-  decode_type(path, fields, header);
+  header.facts = decode_nifti_storage(path, fields);
+  header.image.disk_datatype = static_cast<int>(header.facts.type);
   decode_shape(path, fields, header);
-  decode_scaling(path, fields, header);
-  decode_data_offset(path, fields, header);
   decode_time(path, fields, header);
   decode_nifti_place(path, fields, header);
   return header;

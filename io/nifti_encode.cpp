@@ -112,19 +112,17 @@ void append(std::string& bytes, const T& value) {
   bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
-// The flag and, if there is a comment, one extension that ends on a multiple of 16.
-std::string extension_of(const std::string& comment) {
-  if (comment.empty()) return std::string(4, '\0');
-  const std::size_t size = (8 + comment.size() + 15) / 16 * 16;
-  std::string bytes("\1\0\0\0", 4);
+}  // namespace
+
+std::string encode_nifti_extension(int code, std::string_view text) {
+  const std::size_t size = (8 + text.size() + 15) / 16 * 16;
+  std::string bytes;
   append(bytes, static_cast<std::int32_t>(size));
-  append(bytes, static_cast<std::int32_t>(kComment));
-  bytes += comment;
-  bytes.resize(4 + size, '\0');
+  append(bytes, static_cast<std::int32_t>(code));
+  bytes += text;
+  bytes.resize(size, '\0');
   return bytes;
 }
-
-}  // namespace
 
 int nifti_version_for(const ImageHeader& header) {
   const auto& shape = header.grid.shape;
@@ -134,7 +132,9 @@ int nifti_version_for(const ImageHeader& header) {
 std::string encode_nifti_header(const ImageHeader& header, const WriteOptions& options, NiftiScaling scaling,
                                 bool is_pair) {
   nifti_2_header fields = fields_of(header, options, scaling);
-  const std::string extension = extension_of(options.comment);
+  const std::string extension = options.comment.empty()
+                                    ? std::string(4, '\0')
+                                    : std::string("\1\0\0\0", 4) + encode_nifti_extension(kComment, options.comment);
   std::string bytes;
   if (nifti_version_for(header) == 1) {
     if (!is_pair) fields.vox_offset = static_cast<std::int64_t>(sizeof(nifti_1_header) + extension.size());

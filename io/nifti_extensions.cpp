@@ -14,6 +14,7 @@ namespace noema {
 namespace {
 
 constexpr std::int32_t kComment = 6;
+constexpr std::int32_t kCifti = 32;
 constexpr std::size_t kMaxComment = 1 << 20;
 constexpr std::size_t kMaxCodes = 10'000;
 
@@ -32,10 +33,24 @@ ExtensionStart start_of(const std::array<std::byte, 8>& bytes, bool big_endian) 
   return {static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
 }
 
-void add_comment(ByteStream& stream, std::int64_t size, std::string& comment) {
-  std::string text(std::min(static_cast<std::size_t>(size), kMaxComment - std::min(kMaxComment, comment.size())), '\0');
-  text.resize(stream.read(std::as_writable_bytes(std::span(text))));
+// Up to the zeros that fill an extension.
+std::string read_text(ByteStream& stream, std::int64_t size) {
+  constexpr std::int64_t kPiece = 1 << 20;  // a damaged size does not ask for more memory than the file fills
+  std::string text;
+  while (size > 0) {
+    const std::size_t had = text.size();
+    text.resize(had + static_cast<std::size_t>(std::min(size, kPiece)));
+    const std::size_t got = stream.read(std::as_writable_bytes(std::span(text).subspan(had)));
+    text.resize(had + got);
+    size = got == 0 ? 0 : size - static_cast<std::int64_t>(got);
+  }
   text.resize(std::min(text.size(), text.find('\0')));
+  return text;
+}
+
+void add_comment(ByteStream& stream, std::int64_t size, std::string& comment) {
+  const auto room = static_cast<std::int64_t>(kMaxComment - std::min(kMaxComment, comment.size()));
+  const std::string text = read_text(stream, std::min(size, room));
   if (text.empty()) return;
   if (!comment.empty()) comment += '\n';
   comment += text;
@@ -43,7 +58,7 @@ void add_comment(ByteStream& stream, std::int64_t size, std::string& comment) {
 
 }  // namespace
 
-void read_nifti_extensions(ByteStream& stream, std::int64_t end, NiftiFacts& facts) {
+void read_nifti_extensions(ByteStream& stream, std::int64_t end, NiftiFacts& facts, std::string* cifti) {
   std::array<std::byte, 4> flag{};
   if (stream.read(flag) < flag.size() || flag[0] == std::byte{0}) return;
   int odd_sizes = 0;
@@ -69,6 +84,7 @@ void read_nifti_extensions(ByteStream& stream, std::int64_t end, NiftiFacts& fac
     odd_sizes += size % 16 != 0;
     facts.extensions.push_back(code);
     if (code == kComment && facts.comment.size() < kMaxComment) add_comment(stream, size - 8, facts.comment);
+    if (code == kCifti && cifti != nullptr && cifti->empty()) *cifti = read_text(stream, size - 8);
     stream.seek(at + size);
   }
   facts.comment = utf8_text(facts.comment.substr(0, kMaxComment));

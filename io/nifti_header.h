@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "noema/io/byte_stream.h"
@@ -45,13 +46,24 @@ struct NiftiHeader {
 };
 NiftiHeader decode_nifti_fields(const std::filesystem::path& path, const NiftiFields& fields);
 
+/// Is it a CIFTI-2 file, by its intent code?
+bool is_cifti(const NiftiFields& fields);
+
+/// How the values are stored: version, byte order, number type, scaling, begin of the data, description; all that has
+/// the same meaning in images and CIFTI. @throws FormatError
+NiftiFacts decode_nifti_storage(const std::filesystem::path& path, const NiftiFields& fields);
+
 /// The affine in mm of the file's voxels by the rules of NiftiReader, into header.image.disk_grid, and the codes.
 /// @throws FormatError
 void decode_nifti_place(const std::filesystem::path& path, const NiftiFields& fields, NiftiHeader& header);
 
 /// Reads the extensions that `stream` holds between its position (after the header) and `end` (negative: the end of the
 /// file) into codes and comment. @throws FormatError for a chain that leaves its room
-void read_nifti_extensions(ByteStream& stream, std::int64_t end, NiftiFacts& facts);
+/// @param cifti  gets the text of the first extension of CIFTI (code 32).
+void read_nifti_extensions(ByteStream& stream, std::int64_t end, NiftiFacts& facts, std::string* cifti = nullptr);
+
+/// One header extension as it is stored: its size (a multiple of 16), its code, the text, zeros.
+std::string encode_nifti_extension(int code, std::string_view text);
 
 /// Header, extension flag and comment: the bytes in front of the data of a single file, or the header file of a pair.
 std::string encode_nifti_header(const ImageHeader& header, const WriteOptions& options, NiftiScaling scaling,

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/io/byte_stream.h"
@@ -173,28 +171,6 @@ void NiftiReader::seek(std::int64_t volume) {
                                  state_->data.path().string(), volume, state_->header.image.volumes));
   }
   state_->next = volume;
-}
-
-ImageHeader read_header(const std::filesystem::path& path) { return NiftiReader(path).header(); }
-
-Image read_image(const std::filesystem::path& path) {
-  NiftiReader reader(path);
-  Image image;
-  image.header = reader.header();
-  const std::int64_t count = image.header.grid.voxel_count() * image.header.volumes;
-  try {
-    image.values.resize(static_cast<std::size_t>(count));
-  } catch (const std::bad_alloc&) {
-    throw DataError(
-        fmt::format("'{}': {} values need {:.1f} GiB, more memory than there is; read it volume by volume "
-                    "or on a larger machine",
-                    path.string(), count, static_cast<double>(count) * sizeof(float) / (1 << 30)));
-  }
-  for (std::int64_t t = 0; t < image.header.volumes; ++t) {
-    check_cancelled();
-    reader.read_volume(image.volume(t));
-  }
-  return image;
 }
 
 }  // namespace noema

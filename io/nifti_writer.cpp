@@ -10,6 +10,7 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/io/atomic_file.h"
+#include "noema/io/cifti.h"
 #include "noema/io/gzip_output.h"
 #include "noema/io/nifti.h"
 #include "noema/io/nifti_header.h"
@@ -192,6 +193,28 @@ void NiftiWriter::commit() {
   state_->commit();
 }
 
+namespace {
+
+// The name decides between time and maps.
+void write_grayordinates(const std::filesystem::path& path, const Image& image, const WriteOptions& options) {
+  Cifti cifti;
+  CiftiHeader& header = cifti.header;
+  header.kind = path.filename().string().ends_with(".dtseries.nii") ? CiftiKind::dtseries : CiftiKind::dscalar;
+  header.brain_models = image.header.grid.grayordinates;
+  header.points = image.header.volumes;
+  header.series.step = image.header.tr_s;
+  header.storage.comment = options.comment;
+  const std::string name = path.filename().string();
+  const std::string stem = name.substr(0, name.find('.'));
+  for (std::int64_t t = 0; t < header.points && !header.has_series(); ++t) {
+    header.maps.push_back({header.points == 1 ? stem : fmt::format("{} {}", stem, t + 1), {}});
+  }
+  cifti.values = Eigen::Map<const MatrixF>(image.values.data(), header.points, header.places());
+  write_cifti(path, cifti);
+}
+
+}  // namespace
+
 void write_image(const std::filesystem::path& path, const Image& image, const WriteOptions& options) {
   const ImageHeader& header = image.header;
   if (static_cast<std::int64_t>(image.values.size()) != header.grid.voxel_count() * header.volumes) {
@@ -199,6 +222,7 @@ void write_image(const std::filesystem::path& path, const Image& image, const Wr
         fmt::format("'{}' cannot be written: the image has {} values, its header announces {} of {} voxels",
                     path.string(), image.values.size(), header.volumes, header.grid.voxel_count()));
   }
+  if (header.grid.grayordinates != nullptr) return write_grayordinates(path, image, options);
   WriteOptions chosen = options;
   chosen.value_range.reset();
   if (is_integer(options.type) && !image.values.empty()) {

@@ -114,6 +114,16 @@ void keep_space(Recordings& recordings, const std::string& wanted) {
                           listed(without)));
 }
 
+/// Grayordinates are taken when their space is asked for, or where there is no preprocessed volume.
+void set_grayordinates_aside(Recordings& recordings) {
+  for (auto& [recording, files] : recordings) {
+    const bool has_volume = std::any_of(files.begin(), files.end(), [](const RunCandidate& file) {
+      return file.preprocessed && !is_grayordinates(file.file.name);
+    });
+    if (has_volume) std::erase_if(files, [](const RunCandidate& file) { return is_grayordinates(file.file.name); });
+  }
+}
+
 /// The one file of a recording.
 RunCandidate only_one(std::vector<RunCandidate> files) {
   const auto by_rank = [](const RunCandidate& a, const RunCandidate& b) { return a.rank < b.rank; };
@@ -171,6 +181,7 @@ std::vector<RunCandidate> choose_runs(std::vector<RunCandidate> candidates, cons
   keep_label(candidates, "run", query.run, "--run");
   Recordings recordings = group(candidates, query.space != kRawSpace);
   if (query.space.empty()) {
+    set_grayordinates_aside(recordings);
     require_one_space(recordings);
   } else {
     keep_space(recordings, query.space);

@@ -9,6 +9,7 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/io/atomic_file.h"
+#include "noema/io/cifti.h"
 #include "noema/io/hdf5.h"
 
 namespace noema {
@@ -38,6 +39,11 @@ void write_features(const Node& parent, const FeatureSpace& features) {
   hdf5::write_array(group, "ras_from_voxel", {4, 4}, affine.data());
   hdf5::write_array(group, "voxels", {voxels}, features.mask.voxels.data());
   hdf5::write_texts(group, "names", features.names);
+  if (features.mask.grid.grayordinates != nullptr) {
+    const std::string text = brain_models_text(*features.mask.grid.grayordinates);
+    hdf5::write_array(group, "grayordinates", {static_cast<std::int64_t>(text.size())},
+                      reinterpret_cast<const std::uint8_t*>(text.data()));
+  }
   if (features.kind == FeatureKind::parcels) {
     hdf5::write_array(group, "parcel_of_voxel", {voxels}, features.parcel_of_voxel.data());
   }
@@ -154,6 +160,11 @@ FeatureSpace read_features(const Node& file) {
   std::copy(shape.values.begin(), shape.values.end(), features.mask.grid.shape.begin());
   features.mask.grid.ras_from_voxel =
       Eigen::Map<const Eigen::Matrix<double, 4, 4, Eigen::RowMajor>>(affine.values.data());
+  if (const auto names = hdf5::members(group); std::find(names.begin(), names.end(), "grayordinates") != names.end()) {
+    const std::vector<std::uint8_t> text = hdf5::read_array<std::uint8_t>(group, "grayordinates").values;
+    features.mask.grid = grid_of(parse_brain_models({text.begin(), text.end()}, group.file));
+    expect(group, features.mask.grid.shape[0] == shape.values[0], "the shape is not the number of grayordinates");
+  }
   features.mask.voxels = hdf5::read_array<std::int64_t>(group, "voxels").values;
   features.names = hdf5::read_texts(group, "names");
   if (features.kind == FeatureKind::parcels) {

@@ -12,6 +12,7 @@
 
 #include "noema/core/error.h"
 #include "noema/core/hash.h"
+#include "noema/io/cifti.h"
 
 namespace noema {
 namespace {
@@ -81,6 +82,11 @@ json to_json(const InputContract& contract) {
 void add_feature_tensors(const FeatureSpace& features, std::map<std::string, TensorData>& tensors) {
   const std::string prefix(kPrefix);
   tensors[prefix + "voxels"] = TensorData::from_ints({features.mask.size()}, features.mask.voxels);
+  if (features.mask.grid.grayordinates != nullptr) {
+    const std::string text = brain_models_text(*features.mask.grid.grayordinates);
+    const auto bytes = std::as_bytes(std::span(text));
+    tensors[prefix + "grayordinates"] = {"U8", {static_cast<std::int64_t>(text.size())}, {bytes.begin(), bytes.end()}};
+  }
   if (features.kind == FeatureKind::parcels) {
     const auto bytes = std::as_bytes(std::span(features.parcel_of_voxel));
     tensors[prefix + "parcel_of_voxel"] = {"I32", {features.mask.size()}, {bytes.begin(), bytes.end()}};
@@ -170,13 +176,18 @@ InputContract contract_from(const json& object) {
   return contract;
 }
 
-void take_feature_tensors(SafeTensors& content, FeatureSpace& features) {
+void take_feature_tensors(const std::filesystem::path& path, SafeTensors& content, FeatureSpace& features) {
   const auto take = [&](const char* name) {
     const std::string key = std::string(kPrefix) + name;
     TensorData tensor = content.tensor(key);
     content.tensors.erase(key);
     return tensor;
   };
+  if (content.tensors.contains(std::string(kPrefix) + "grayordinates")) {
+    const TensorData text = take("grayordinates");
+    const auto* letters = reinterpret_cast<const char*>(text.bytes.data());
+    features.mask.grid = grid_of(parse_brain_models({letters, text.bytes.size()}, path));
+  }
   features.mask.voxels = take("voxels").ints();
   if (features.kind == FeatureKind::parcels) {
     const TensorData parcels = take("parcel_of_voxel");
@@ -238,7 +249,7 @@ ModelFile read_model(const std::filesystem::path& path) {
   model.kind = model.content.metadata[kKindKey];
   as_format_error(path, [&] {
     model.contract = contract_from(json::parse(model.content.metadata[kContractKey]));
-    take_feature_tensors(model.content, model.contract.features);
+    take_feature_tensors(path, model.content, model.contract.features);
   });
   for (const char* key : kReserved) model.content.metadata.erase(key);
   return model;
@@ -270,20 +281,19 @@ ContractCheck check_contract(const InputContract& contract, const ImageHeader& r
                                    features.space, features.space));
   }
   if (!(tr_s > 0)) throw DataError(fmt::format("'{}': the TR is not known; say it in its sidecar", run.path.string()));
-  const auto need = [&](bool& flag, const std::string& found_and_expected) {
-    flag = true;
-    if (allow_resample) {
-      check.notes.push_back("resampled: " + found_and_expected);
-    } else {
-      problems.push_back(found_and_expected + "; resample the run to that first");
-    }
-  };
   if (!same_grid(features.mask.grid, run.grid)) {
-    need(check.resample_grid,
-         fmt::format("found a grid of {}, expected {}", describe(run.grid), describe(features.mask.grid)));
+    check.resample_grid = true;
+    const std::string grids =
+        fmt::format("found a grid of {}, expected {}", describe(run.grid), describe(features.mask.grid));
+    if (allow_resample) {
+      check.notes.push_back("resampled: " + grids);
+    } else {
+      problems.push_back(grids + "; let it be resampled with --allow-resample, or resample the run first");
+    }
   }
   if (std::abs(tr_s - contract.tr_s) > 0.01 * contract.tr_s) {
-    need(check.resample_tr, fmt::format("found a TR of {:.6g} s, expected {:.6g} s", tr_s, contract.tr_s));
+    problems.push_back(
+        fmt::format("found a TR of {:.6g} s, expected {:.6g} s; resample the run to that first", tr_s, contract.tr_s));
   }
   if (!problems.empty()) {
     throw DataError(fmt::format("'{}' does not fit the model: {}", run.path.string(), fmt::join(problems, ". Also: ")));

@@ -68,7 +68,6 @@ nlohmann::json read_model_info(const std::filesystem::path& path);
 /// What remains to be done so that a run fits a model.
 struct ContractCheck {
   bool resample_grid = false;
-  bool resample_tr = false;
   /// One sentence for each, for the record.
   std::vector<std::string> notes;
 };
@@ -78,7 +77,7 @@ struct ContractCheck {
 /// Orientation, units and types of number are no matter: io made them canonical.
 /// @param run            the canonical header of the run's image.
 /// @param tr_s           the run's TR (sidecar before header).
-/// @param allow_resample may grid and TR differ?
+/// @param allow_resample may the grid differ? The TR never may.
 /// @throws DataError listing everything that does not fit, with found, expected and the remedy. Another space is always
 /// refused: resampling does not register brains.
 ContractCheck check_contract(const InputContract& contract, const ImageHeader& run, double tr_s, bool allow_resample);

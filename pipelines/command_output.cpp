@@ -38,7 +38,7 @@ Results start_results(const std::string& command, const PreparedData& data) {
         .push_back(outcome.subject);
     if (outcome.kind != SubjectOutcome::Kind::failed) {
       results.files.push_back(fmt::format("sub-{0}/func/sub-{0}_desc-series_bold.h5", outcome.subject));
-      results.mean_images.push_back(fmt::format("sub-{0}/func/sub-{0}_desc-mean_boldref.nii.gz", outcome.subject));
+      results.mean_images.push_back(subject_mean_file(outcome.subject, data.features->mask.grid));
       results.files.push_back(results.mean_images.back());
     }
   }
@@ -92,9 +92,9 @@ void write_predictions(const std::filesystem::path& folder, const LearningProble
   results.files.emplace_back("predictions.tsv");
 }
 
-std::string model_map_file(const ModelMaps& maps, const std::string& label) {
-  return fmt::format("maps/desc-{}_label-{}_stat-{}_statmap.nii.gz", bids_model_label(maps.model), bids_label(label),
-                     bids_model_label(maps.method));
+std::string model_map_file(const ModelMaps& maps, const std::string& label, const Grid& grid) {
+  return fmt::format("maps/desc-{}_label-{}_stat-{}_statmap{}", bids_model_label(maps.model), bids_label(label),
+                     bids_model_label(maps.method), map_ending(grid));
 }
 
 std::vector<std::string> write_model_maps(const std::filesystem::path& folder, const PreparedData& data,
@@ -104,7 +104,8 @@ std::vector<std::string> write_model_maps(const std::filesystem::path& folder, c
     for (int k = 0; k < labels.count(); ++k) {
       std::vector<float> values(static_cast<std::size_t>(model.values.cols()));
       Eigen::Map<Eigen::RowVectorXf>(values.data(), model.values.cols()) = model.values.row(k).cast<float>();
-      const std::string name = model_map_file(model, labels.names[static_cast<std::size_t>(k)]);
+      const std::string name =
+          model_map_file(model, labels.names[static_cast<std::size_t>(k)], data.features->mask.grid);
       files.push_back(write_map(folder, name, *data.features, values, data.mean.header, model.name()));
     }
   }

@@ -8,6 +8,7 @@
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/core/memory.h"
+#include "noema/io/image_reader.h"
 #include "noema/io/nifti.h"
 #include "noema/pipelines/explain.h"
 #include "noema/pipelines/output_folder.h"
@@ -38,7 +39,7 @@ std::int64_t chosen_volume(const VolumeChoice& choice, const char* which, std::i
 }
 
 Image read_volume(const VolumeChoice& choice, const char* which) {
-  NiftiReader reader(choice.file);
+  ImageReader reader(choice.file);
   const std::int64_t volumes = reader.header().volumes;
   const std::int64_t wanted = chosen_volume(choice, which, volumes);
   Image image{reader.header(), {}};
@@ -104,6 +105,9 @@ ImageComparison compare_images(const CompareImagesOptions& options) {
     throw DataError(fmt::format("'{}' and '{}' have {} voxels with a value, expected at least 3; is one of them empty?",
                                 options.first.file.string(), options.second.file.string(), result.mask.size()));
   }
+  if (options.fwhm_mm > 0 && result.first.header.grid.grayordinates != nullptr) {
+    throw UsageError("--fwhm: maps of grayordinates are not smoothed; leave it out");
+  }
   Smoother(result.first.header.grid, options.fwhm_mm).apply(std::span<float>(result.first.values));
   const std::vector<double> first = values_in_mask(result.first, result.mask);
   const std::vector<double> second = values_in_mask(result.second, result.mask);
@@ -148,14 +152,14 @@ void write_image_comparison(const fs::path& folder, const CompareImagesOptions& 
       fmt::format("{} and {}", options.first.file.filename().string(), options.second.file.filename().string());
   results.agreement = comparison.rows;
   const auto write = [&](const char* name, const Image& image) {
-    write_image(folder / "maps" / name, image);
-    results.files.push_back(fmt::format("maps/{}", name));
+    results.files.push_back(fmt::format("maps/{}{}", name, map_ending(image.header.grid)));
+    write_image(folder / results.files.back(), image);
     return results.files.back();
   };
-  results.mean_images = {write("desc-background_boldref.nii.gz", comparison.background)};
+  results.mean_images = {write("desc-background_boldref", comparison.background)};
   results.maps = {
-      {write("desc-first_statmap.nii.gz", comparison.first), "first: " + comparison.rows[0].first, "", "", ""},
-      {write("desc-second_statmap.nii.gz", comparison.second), "second: " + comparison.rows[0].second, "", "", ""}};
+      {write("desc-first_statmap", comparison.first), "first: " + comparison.rows[0].first, "", "", ""},
+      {write("desc-second_statmap", comparison.second), "second: " + comparison.rows[0].second, "", "", ""}};
   results.method.preprocessing = {
       fmt::format("Compared are {} voxels{}; {}.", comparison.mask.size(),
                   options.mask.empty() ? " where either image is not zero" : " of the mask",

@@ -13,7 +13,9 @@
 #include "noema/pipelines/final_model.h"
 #include "noema/pipelines/label_contrasts.h"
 #include "noema/pipelines/output_folder.h"
+#include "noema/pipelines/single_trials.h"
 #include "noema/pipelines/stopwatch.h"
+#include "noema/pipelines/surfaces.h"
 
 namespace noema {
 namespace {
@@ -52,7 +54,7 @@ void add_honest_scores(const DecodeOptions& options, const PreparedData& data, c
 GlmMaps make_glm_maps(const DecodeOptions& options, const PreparedData& data, const LearningProblem& problem,
                       const std::vector<ModelMaps>& maps, Results& results) {
   std::vector<std::string> notes;
-  const GlmJob job = label_glm(data, problem, notes);
+  const GlmJob job = label_glm(data, problem, notes, !options.evaluation.single_trials);
   GlmMaps glm = fit_glm_maps(job);
   glm.notes.insert(glm.notes.end(), notes.begin(), notes.end());
   const std::vector<std::string> files = write_glm_maps(options.prepare.output, glm, *job.voxels, data.mean.header);
@@ -81,6 +83,13 @@ void check_request(const DecodeOptions& options, const std::vector<LearningRun>&
   if (options.evaluation.problem.shuffled_folds == 0) check_split_options(runs, options.evaluation.problem.split);
 }
 
+/// Linear models alone read single maps, unless others are asked for.
+void take_single_trials(DecodeOptions& options, PreparedData& data) {
+  EvaluationOptions& evaluation = options.evaluation;
+  data = single_trial_data(data, *evaluation.single_trials, evaluation.rule, evaluation.problem.unit);
+  if (options.models.models.empty()) options.models.models = {"ridge", "logistic"};
+}
+
 void say_plan(const DecodeOptions& options) {
   const auto check = [&](const std::vector<LearningRun>& runs) { check_request(options, runs); };
   for (const std::string& line : plan_preparation(options.prepare, check)) log_info(line);
@@ -105,12 +114,15 @@ Results decode(const DecodeOptions& asked) {
     check_request(options, runs);
     open_output_folder(folder, "decode", options.prepare.configuration);
   };
-  const PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(options.prepare, begin); });
+  PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(options.prepare, begin); });
   Results results = start_results("decode", data);
+  results.surfaces = keep_meshes(folder, read_meshes(options.prepare.surfaces, data.features->mask.grid));
   if (options.prepare.level == AnalysisLevel::participant) return results;
 
+  if (options.evaluation.single_trials) watch.time("single trials", [&] { take_single_trials(options, data); });
   const LearningProblem problem = watch.time(
       "labels and folds", [&] { return make_problem(data.runs, options.evaluation.rule, options.evaluation.problem); });
+  if (options.evaluation.single_trials) require_whole_runs(problem, options.evaluation.problem.allow_leakage);
   record_problem(folder, problem, results);
   std::vector<ModelEvaluation> models =
       watch.time("cross-validation", [&] { return evaluate_models(options, data, problem, results.chance); });
@@ -122,6 +134,10 @@ Results decode(const DecodeOptions& asked) {
   provenance.inputs = data.inputs;
   watch.time("final models", [&] {
     if (problem.split.leaks) return;  // a demonstration of leakage is no model for use
+    if (options.evaluation.single_trials) {
+      log_info("models of single trials are not kept: a model file cannot ask new data for such estimates");
+      return;
+    }
     for (const std::string& file : save_final_models(folder, options.models, data, problem, provenance)) {
       results.files.push_back(file);
     }

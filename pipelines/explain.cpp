@@ -258,7 +258,8 @@ Explanation explain_model(const LearningProblem& problem, const ModelEvaluation&
 
 std::vector<MapAgreement> agreement_with_glm(const std::vector<ModelMaps>& maps, const GlmMaps& glm,
                                              const LabelTable& labels, const FeatureSpace& features, double fwhm_mm) {
-  const std::vector<double> widths = fwhm_mm > 0 ? std::vector<double>{0, fwhm_mm} : std::vector<double>{0};
+  const bool may_smooth = fwhm_mm > 0 && features.mask.grid.grayordinates == nullptr;
+  const std::vector<double> widths = may_smooth ? std::vector<double>{0, fwhm_mm} : std::vector<double>{0};
   std::vector<MapAgreement> rows;
   for (const ModelMaps& model : maps) {
     for (const GlmMap& contrast : glm.group) {

@@ -46,8 +46,8 @@ Explanation explain_samples(const std::string& name, const std::vector<Explained
 Explanation explain_model(const LearningProblem& problem, const ModelEvaluation& evaluation,
                           const ExplainOptions& options, std::uint64_t seed);
 
-/// Each model's map against the GLM contrast of its label, voxel by voxel: as it is and smoothed; relevance maps by
-/// absolute and positive part, the others signed.
+/// Each model's map against the GLM contrast of its label, voxel by voxel: as it is and (but for grayordinates)
+/// smoothed; relevance maps by absolute and positive part, the others signed.
 std::vector<MapAgreement> agreement_with_glm(const std::vector<ModelMaps>& maps, const GlmMaps& glm,
                                              const LabelTable& labels, const FeatureSpace& features, double fwhm_mm);
 

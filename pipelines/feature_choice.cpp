@@ -14,8 +14,10 @@
 #include "noema/core/progress.h"
 #include "noema/io/atlas.h"
 #include "noema/io/nifti.h"
+#include "noema/pipelines/to_grid.h"
 #include "noema/preprocess/mask.h"
 #include "noema/preprocess/mean_image.h"
+#include "noema/preprocess/spheres.h"
 
 namespace noema {
 namespace {
@@ -85,21 +87,16 @@ void check_tr(const ReadableRuns& readable) {
   }
 }
 
+Mask all_of(const Grid& grid) {
+  Mask mask{grid, {}};
+  for (std::int64_t v = 0; v < grid.voxel_count(); ++v) mask.voxels.push_back(v);
+  return mask;
+}
+
 Mask mask_of_run(const Run& run) {
   return with_context(fmt::format("finding the brain of '{}'", run.bold.string()), [&] {
     return run.mask.empty() ? compute_epi_mask(mean_image(run.bold)) : mask_from_image(read_image(run.mask));
   });
-}
-
-Mask given_mask(const std::filesystem::path& path, const ReadableRuns& readable) {
-  Mask mask = mask_from_image(read_image(path));
-  const Grid& grid = readable.headers.front().grid;
-  if (!same_grid(mask.grid, grid)) {
-    throw ShapeError(fmt::format("the mask '{}' has {}, the run '{}' has {}; resample the mask to the run's grid",
-                                 path.string(), describe(mask.grid), readable.runs.front().bold.string(),
-                                 describe(grid)));
-  }
-  return mask;
 }
 
 /// A subject of which one run cannot be read has no say by its others either.
@@ -155,16 +152,34 @@ FeatureSpace voxel_features(Mask mask, std::string space) {
   return features;
 }
 
-FeatureSpace make_features(Mask mask, const Run& run, const PrepareOptions& options, std::vector<std::string>& notes) {
+FeatureSpace make_spheres(const Mask& mask, const Run& run, const PrepareOptions& options,
+                          std::vector<std::string>& notes) {
+  if (!options.atlas.empty()) throw UsageError("--spheres and --atlas are both features; give one of them");
+  FeatureSpace features = sphere_features(read_seeds(options.spheres), mask, options.sphere_radius_mm);
+  features.space = run.entity("space");
+  notes.push_back(fmt::format(
+      "{} {} of '{}'.", features.count(),
+      options.sphere_radius_mm ? fmt::format("spheres of {:g} mm radius", *options.sphere_radius_mm) : "single voxels",
+      options.spheres.filename().string()));
+  return features;
+}
+
+FeatureSpace make_features(Mask mask, const TargetGrid& target, const Run& run, const PrepareOptions& options,
+                           std::vector<std::string>& notes) {
+  if (!options.spheres.empty()) return make_spheres(mask, run, options, notes);
   if (!options.atlas.empty()) {
-    FeatureSpace features = make_feature_space(read_atlas(options.atlas, options.atlas_names), mask);
+    FeatureSpace features = make_feature_space(atlas_on_grid(options.atlas, options.atlas_names, target, notes), mask);
     notes.push_back(fmt::format("{} regions of the atlas '{}'.", features.count(), options.atlas.filename().string()));
     return features;
   }
-  const bool parcels =
-      options.features == "parcels" || (options.features == "auto" && mask.size() > kMostVoxelFeatures);
+  const bool grayordinates = mask.grid.grayordinates != nullptr;
+  const bool parcels = options.features == "parcels" ||
+                       (options.features == "auto" && !grayordinates && mask.size() > kMostVoxelFeatures);
+  if (parcels && grayordinates) {
+    throw UsageError("--features parcels: grayordinates have no parcels of their own; give a dlabel file with --atlas");
+  }
   if (!parcels) {
-    notes.push_back(fmt::format("{} voxels as features.", mask.size()));
+    notes.push_back(fmt::format("{} {} as features.", mask.size(), grayordinates ? "grayordinates" : "voxels"));
     return voxel_features(std::move(mask), run.entity("space"));
   }
   const int count = static_cast<int>(std::min<std::int64_t>(options.parcels, mask.size()));
@@ -183,9 +198,10 @@ void check_memory(std::int64_t volumes, std::int64_t features, std::int64_t memo
   const auto memory = static_cast<double>(memory_bytes);
   constexpr double kCopies = 3;  // the series, the training samples of a fold, and what is fitted on them
   if (kCopies * needed <= memory) return;
-  const std::string found = fmt::format("{} volumes of {} features take {:.1f} GB, several times over while models are "
-                                        "fitted; this machine has {:.1f} GB",
-                                        volumes, features, needed / 1e9, memory / 1e9);
+  const std::string found = fmt::format(
+      "{} volumes of {} features take {:.1f} GB, several times over while models are "
+      "fitted; this machine has {:.1f} GB",
+      volumes, features, needed / 1e9, memory / 1e9);
   constexpr const char* remedy = "take fewer features: --features parcels, --atlas, or a smaller --mask";
   if (needed > memory) throw UsageError(fmt::format("{}; {}", found, remedy));
   log_warning(fmt::format("{}; if it runs out, {}", found, remedy));
@@ -196,15 +212,20 @@ FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions
   const ReadableRuns readable = read_headers(runs, choice.unreadable);
   check_grids(readable);
   check_tr(readable);
+  const TargetGrid target{readable.headers.front().grid, readable.runs.front().bold, options.allow_resample};
   Mask mask;
-  if (options.mask.empty()) {
+  const Grid& grid = readable.headers.front().grid;
+  if (options.mask.empty() && grid.grayordinates != nullptr) {
+    mask = all_of(grid);
+    choice.notes.push_back(fmt::format("All grayordinates of the runs: {}.", describe(grid)));
+  } else if (options.mask.empty()) {
     mask = common_mask(readable.runs, choice.notes, choice.unreadable);
   } else {
-    mask = given_mask(options.mask, readable);
+    mask = mask_on_grid(options.mask, target, choice.notes);
     choice.notes.push_back(fmt::format("Mask of {} voxels from '{}'.", mask.size(), options.mask.filename().string()));
   }
   choice.features = std::make_shared<const FeatureSpace>(
-      make_features(std::move(mask), readable.runs.front(), options, choice.notes));
+      make_features(std::move(mask), target, readable.runs.front(), options, choice.notes));
   if (options.level != AnalysisLevel::participant) {
     std::int64_t volumes = 0;
     for (const ImageHeader& header : readable.headers) volumes += header.volumes;

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/core/memory.h"
+#include "noema/io/atomic_file.h"
+#include "noema/io/brain_models.h"
 #include "noema/io/nifti.h"
 #include "noema/io/orientation.h"
 #include "noema/pipelines/feature_choice.h"
@@ -18,6 +21,7 @@
 #include "noema/pipelines/results_page.h"
 #include "noema/pipelines/stopwatch.h"
 #include "noema/pipelines/subject_series.h"
+#include "noema/pipelines/surfaces.h"
 
 namespace noema {
 namespace {
@@ -27,6 +31,7 @@ std::vector<std::vector<Event>> events_of(const GlmOptions& options, const std::
   reading.label_column = options.prepare.label_column;
   LabelRule rule;
   rule.rename = options.rename;
+  rule.conditions = options.conditions;
   std::vector<std::vector<Event>> events;
   for (const Run& run : runs) {
     LearningRun named;
@@ -49,8 +54,23 @@ std::string quoted(const std::string& condition) {
   return condition.find('\'') == std::string::npos ? "'" + condition + "'" : "\"" + condition + "\"";
 }
 
-std::vector<ContrastRequest> default_contrasts(const std::vector<std::string>& conditions) {
-  if (conditions.size() == 1) return {{conditions[0], quoted(conditions[0])}};
+std::vector<ContrastRequest> each_condition(const std::vector<std::string>& conditions,
+                                            const std::vector<HrfKernel>& kernels) {
+  std::vector<ContrastRequest> requests;
+  const bool has_one_column = kernels.front().suffix.empty();
+  for (const std::string& condition : conditions) {
+    std::string formula;
+    for (const HrfKernel& kernel : kernels) formula += quoted(condition + kernel.suffix) + "; ";
+    requests.push_back({condition, has_one_column ? quoted(condition) : formula});
+  }
+  return requests;
+}
+
+std::vector<ContrastRequest> default_contrasts(const GlmOptions& options, const std::vector<std::string>& conditions) {
+  const std::vector<HrfKernel> kernels = hrf_kernels(options.hrf, 2, 16, options.fir_delays);  // for their names
+  if (options.each_condition || conditions.size() == 1 || !kernels.front().suffix.empty()) {
+    return each_condition(conditions, kernels);
+  }
   std::vector<ContrastRequest> requests;
   std::string sum;
   for (const std::string& condition : conditions) {
@@ -81,17 +101,13 @@ void check_contrasts(const std::vector<ContrastRequest>& contrasts) {
 
 /// A formula that no design could answer is refused before any image is read. (With confounds it may name those.)
 void check_formulas(const std::vector<ContrastRequest>& contrasts, const std::vector<std::string>& conditions,
-                    HrfModel hrf) {
-  std::vector<std::string> columns = conditions;
-  columns.emplace_back("constant");
-  if (hrf_model_name(hrf).find("derivative") != std::string_view::npos) {
-    for (const std::string& condition : conditions) {
-      columns.push_back(condition + "_derivative");
-      columns.push_back(condition + "_dispersion");
-    }
+                    const GlmOptions& options) {
+  std::vector<std::string> columns{"constant"};
+  for (const HrfKernel& kernel : hrf_kernels(options.hrf, 2, 16, options.fir_delays)) {
+    for (const std::string& condition : conditions) columns.push_back(condition + kernel.suffix);
   }
   for (const ContrastRequest& contrast : contrasts) {
-    with_context(fmt::format("contrast '{}'", contrast.name), [&] { parse_contrast(contrast.formula, columns); });
+    with_context(fmt::format("contrast '{}'", contrast.name), [&] { parse_contrast_rows(contrast.formula, columns); });
   }
 }
 
@@ -100,22 +116,37 @@ PeakRecord peak_at(const GlmMap& map, std::size_t v, const Mask& mask, const Ima
   PeakRecord peak{map.t[v], map.z[v], disk_voxel(mask.grid, like.disk_orientation, voxel), {}};
   const Eigen::Vector4d place(static_cast<double>(voxel[0]), static_cast<double>(voxel[1]),
                               static_cast<double>(voxel[2]), 1);
-  const Eigen::Vector4d ras = mask.grid.ras_from_voxel * place;
+  const Eigen::Vector3d ras = mask.grid.grayordinates != nullptr
+                                  ? place_mm(*mask.grid.grayordinates, voxel[0])
+                                  : Eigen::Vector3d((mask.grid.ras_from_voxel * place).head<3>());
   peak.ras_mm = {ras[0], ras[1], ras[2]};
   return peak;
 }
 
-std::vector<ContrastRecord> describe(const GlmMaps& maps, const std::vector<ContrastRequest>& contrasts,
-                                     const Mask& mask, const ImageHeader& like) {
+/// The formula of a map of the group: the contrast's, and where the group has a model that of its contrast.
+std::string formula_of(const GlmMap& map, const GlmJob& job) {
+  for (const ContrastRequest& contrast : job.contrasts) {
+    if (map.contrast == contrast.name) return contrast.formula;
+    for (const ContrastRequest& group : job.group.contrasts) {
+      if (map.contrast == group_map_name(contrast.name, group.name)) return contrast.formula + " | " + group.formula;
+    }
+    const std::string beginning = group_map_name(contrast.name, "");
+    if (map.contrast.starts_with(beginning)) return contrast.formula + " | " + map.contrast.substr(beginning.size());
+  }
+  return "";
+}
+
+std::vector<ContrastRecord> describe(const GlmMaps& maps, const GlmJob& job, const ImageHeader& like) {
+  const Mask& mask = job.voxels->mask;
   std::vector<ContrastRecord> records;
   for (const GlmMap& map : maps.group) {
-    const auto request = std::find_if(contrasts.begin(), contrasts.end(),
-                                      [&](const ContrastRequest& r) { return r.name == map.contrast; });
     const auto [low, high] = std::minmax_element(map.t.begin(), map.t.end());
-    ContrastRecord record{map.contrast, request->formula, maps.subjects, map.df, {}, {}, mask.size(), 0};
+    ContrastRecord record{map.contrast, formula_of(map, job), map.is_f() ? "F" : "t", maps.subjects, map.df};
+    record.voxels = mask.size();
     record.max = peak_at(map, static_cast<std::size_t>(high - map.t.begin()), mask, like);
     record.min = peak_at(map, static_cast<std::size_t>(low - map.t.begin()), mask, like);
-    record.voxels_above = std::count_if(map.z.begin(), map.z.end(), [](double z) { return std::abs(z) > kZThreshold; });
+    record.voxels_above = std::count_if(map.z.begin(), map.z.end(),
+                                        [&](double z) { return (map.is_f() ? z : std::abs(z)) > kZThreshold; });
     records.push_back(std::move(record));
   }
   return records;
@@ -135,24 +166,38 @@ std::vector<SubjectRow> subject_rows(const std::vector<Run>& runs, const GlmMaps
   return list;
 }
 
-void write_means(const std::filesystem::path& folder, const GlmMaps& maps, const FeatureSpace& voxels,
-                 const ImageHeader& like, Results& results) {
-  for (const auto& [subject, mean] : maps.mean) {
-    results.mean_images.push_back(write_map(
-        folder, fmt::format("sub-{0}/func/sub-{0}_desc-mean_boldref.nii.gz", subject), voxels, mean, like, "mean"));
-    results.files.push_back(results.mean_images.back());
+/// The columns of a group model that is not the mean, whose rows and what was asked of it.
+void write_group_model(const std::filesystem::path& folder, const GlmJob& job, const GlmMaps& maps, Results& results) {
+  if (maps.group_design.names.empty()) return;
+  const std::string design = "maps/group_design.tsv", model = "maps/group_model.json";
+  write_design(folder / design, maps.group_design);
+  nlohmann::json contrasts = nlohmann::json::array();
+  for (const ContrastRequest& contrast : job.group.contrasts) {
+    contrasts.push_back({{"name", contrast.name}, {"formula", contrast.formula}});
   }
+  const nlohmann::json facts{
+      {"formula", job.group.formula},    {"design", design}, {"columns", maps.group_design.names},
+      {"subjects", maps.group_subjects}, {"noise", "ols"},   {"contrasts", contrasts}};
+  write_file(folder / model, facts.dump(2) + "\n");
+  results.files.push_back(design);
+  results.files.push_back(model);
+  results.designs.push_back({"group", design});
 }
 
 void write_maps(const std::filesystem::path& folder, const GlmJob& job, const GlmMaps& maps, Results& results) {
   const ImageHeader like = read_header(job.runs.front().bold);
+  results.files = maps.files;
   for (const std::string& file : write_glm_maps(folder, maps, *job.voxels, like)) results.files.push_back(file);
-  write_means(folder, maps, *job.voxels, like, results);
-  results.designs.push_back(write_design(folder, maps));
-  results.files.push_back(results.designs.back().file);
-  results.contrasts = describe(maps, job.contrasts, job.voxels->mask, like);
+  for (const auto& [subject, mean] : maps.mean) {
+    results.mean_images.push_back(subject_mean_file(subject, job.voxels->mask.grid));
+  }
+  const auto shown = std::find_if(job.runs.begin(), job.runs.end(),
+                                  [&](const Run& run) { return maps.of_subject.contains(run.subject()); });
+  results.designs.push_back({shown->id(), fmt::format("sub-{}/func/{}_design.tsv", shown->subject(), shown->id())});
+  write_group_model(folder, job, maps, results);
+  results.contrasts = describe(maps, job, like);
   for (const GlmMap& map : maps.group)
-    results.maps.push_back({glm_map_file(map.contrast, "z"), "GLM z", "GLM", map.contrast, "z"});
+    results.maps.push_back({glm_map_file(map.contrast, "z", job.voxels->mask.grid), "GLM z", "GLM", map.contrast, "z"});
 }
 
 std::string sentence_of(const PreprocessOptions& preprocess) {
@@ -174,24 +219,44 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
   GlmJob job;
   job.runs = dataset.runs;
   job.events = events_of(options, dataset.runs);
-  const std::vector<std::string> conditions = conditions_of(job.events);
+  const Dataset everybody = dataset_for_features(options.prepare, dataset);
+  const std::vector<std::vector<Event>> all_events = events_of(options, everybody.runs);
+  const std::vector<std::string> conditions = conditions_of(all_events);
   if (conditions.empty()) throw DataError("no run has an event with a label; see --label-column and --labels");
-  job.contrasts = options.contrasts.empty() ? default_contrasts(conditions) : options.contrasts;
+  job.contrasts = options.contrasts.empty() ? default_contrasts(options, conditions) : options.contrasts;
   check_contrasts(job.contrasts);
-  if (options.prepare.preprocess.confounds == "none") check_formulas(job.contrasts, conditions, options.hrf);
+  check_contrasts(options.group.contrasts);
+  if (options.prepare.preprocess.confounds == "none" && options.confound_columns.empty()) {
+    check_formulas(job.contrasts, conditions, options);
+  }
   PrepareOptions choosing = options.prepare;
   choosing.features = "voxels";
-  const FeatureChoice choice = choose_features(dataset.runs, choosing);
-  const HighPassChoice high_pass = resolve_high_pass(options.prepare, job.events);
+  const FeatureChoice choice = choose_features(everybody.runs, choosing);
+  const HighPassChoice high_pass = resolve_high_pass(options.prepare, all_events);
   job.voxels = choice.features;
+  if (options.inference.permutations > 0 && job.voxels->mask.grid.grayordinates != nullptr) {
+    throw UsageError("--permutations is for voxels, and these runs are grayordinates; leave it out");
+  }
+  if (options.save_residuals && job.voxels->mask.grid.grayordinates != nullptr) {
+    throw UsageError("--save-residuals writes NIfTI images, and these runs are grayordinates; leave it out");
+  }
   job.preprocess = options.prepare.preprocess;
   job.high_pass_hz = high_pass.high_pass_hz;
+  job.no_drift = options.no_drift;
+  job.confound_columns = options.confound_columns;
   job.hrf = options.hrf;
+  job.fir_delays = options.fir_delays;
   job.noise = options.noise;
+  job.run_weights = options.run_weights;
+  job.output = options.prepare.output;
+  job.save_residuals = options.save_residuals;
+  job.processes = options.prepare.processes;
+  if (options.prepare.level != AnalysisLevel::participant) job.group = options.group;
+  job.group.participants = dataset.participants;
   job.slice_time_reference = options.slice_time_reference;
   results.method.preprocessing = choice.notes;
   results.method.preprocessing.push_back(sentence_of(options.prepare.preprocess));
-  results.method.preprocessing.push_back(high_pass.reason);
+  if (!options.no_drift) results.method.preprocessing.push_back(high_pass.reason);
   job.on_failure = [&options, &results](const std::string& subject, const Error& error) {
     log(LogLevel::error, error.what());
     write_crash_file(options.prepare, subject, error);
@@ -203,6 +268,12 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
 }  // namespace
 
 Results run_glm(const GlmOptions& options) {
+  if (options.inference.permutations > 0 && !options.group.is_mean()) {
+    throw UsageError(
+        "--permutations flips signs of effects, which tests their mean over subjects alone; leave out --group-formula "
+        "(or "
+        "the dataset node of --model), or --permutations");
+  }
   const WarningCollector warnings;
   Stopwatch watch;
   const std::filesystem::path& folder = options.prepare.output;
@@ -216,6 +287,7 @@ Results run_glm(const GlmOptions& options) {
   results.space = dataset.runs.front().entity("space");
   open_output_folder(folder, "glm", options.prepare.configuration);
   const GlmJob job = watch.time("mask and design", [&] { return make_job(options, dataset, results); });
+  results.surfaces = keep_meshes(folder, read_meshes(options.prepare.surfaces, job.voxels->mask.grid));
   GlmMaps maps = watch.time("GLM", [&] { return fit_glm_maps(job); });
   const bool several = maps.subjects > 1;
   if (several && options.prepare.level == AnalysisLevel::participant) maps.group.clear();

@@ -5,6 +5,7 @@
 
 #include "noema/glm/first_level.h"
 #include "noema/learn/labels.h"
+#include "noema/pipelines/glm_maps.h"
 #include "noema/pipelines/group_inference.h"
 #include "noema/pipelines/options.h"
 #include "noema/pipelines/results.h"
@@ -16,19 +17,34 @@ struct GlmOptions {
   PrepareOptions prepare;
   /// Old condition to new one; "n/a": left out of the model.
   std::map<std::string, std::string> rename;
+  /// Conditions to model, after renaming; empty: all.
+  std::vector<std::string> conditions;
   HrfModel hrf = HrfModel::spm;
+  std::vector<int> fir_delays{0};
   NoiseModel noise = NoiseModel::ar1;
+  RunWeights run_weights = RunWeights::equal;
   /// Where in the repetition time volumes are taken to be acquired: 0 begin, 0.5 middle.
   double slice_time_reference = 0.5;
-  /// Empty: each condition against the mean of the others, and "all": their sum.
+  /// Empty: each condition against the mean of the others, and "all": their sum; with a finite impulse response each
+  /// condition's delays together (F).
   std::vector<ContrastRequest> contrasts;
+  /// Instead of these defaults each condition by itself.
+  bool each_condition = false;
+  /// Names of further columns of the runs' confounds tables; `*` stands for any letters.
+  std::vector<std::string> confound_columns;
+  /// No drifts at all, for designs whose confounds model them.
+  bool no_drift = false;
+  /// participants.tsv is that of the dataset.
+  GroupModel group;
+  /// Keep what each run's model leaves unexplained.
+  bool save_residuals = false;
   /// Which voxels of the group's maps count.
   GroupInferenceOptions inference;
 };
 
-/// Runs `noema glm`: fits every subject, combines its runs by fixed effects, tests each contrast over subjects where
-/// there are several, and writes maps, thresholded maps, tables
-/// of clusters, contrasts.tsv, results.json and report.html to the output folder.
+/// Runs `noema glm`: fits every subject (or takes what an earlier call left), combines its runs by fixed effects, fits
+/// the group's model to each contrast's effects where there are several subjects, and writes maps, thresholded maps,
+/// tables of clusters, designs, models, contrasts.tsv, results.json and report.html to the output folder.
 ///
 /// A subject that fails leaves a crash file, and the others go on; with level `participant` no group is tested.
 /// @throws UsageError for contrasts that cannot be read; DataError if no subject is left; Cancelled

@@ -3,187 +3,240 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
+#include <utility>
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
-#include "noema/core/progress.h"
+#include "noema/core/log.h"
 #include "noema/glm/group.h"
+#include "noema/glm/group_design.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/output_folder.h"
+#include "noema/pipelines/prepare.h"
+#include "noema/pipelines/subject_glm.h"
+#include "noema/pipelines/subject_queue.h"
 
 namespace noema {
 namespace {
 
-/// Voxels as they are in the file, smoothed as asked for: the design models drifts and confounds itself.
-PreprocessOptions raw_options(const PreprocessOptions& preprocess) {
-  PreprocessOptions raw = preprocess;
-  raw.clean.detrend = false;
-  raw.clean.filter = TemporalFilter::none;
-  raw.clean.high_pass_hz.reset();
-  raw.clean.low_pass_hz.reset();
-  raw.clean.standardize = Standardize::none;
-  raw.regress_confounds = false;
-  return raw;
-}
+using SubjectMaps = std::map<std::string, std::vector<GlmMap>>;
 
-FirstLevelOptions first_level_options(const GlmJob& job) {
-  FirstLevelOptions options;
-  options.design.hrf = job.hrf;
-  options.noise = job.noise;
-  options.slice_time_reference = job.slice_time_reference;
-  if (job.high_pass_hz) {
-    options.design.high_pass_hz = *job.high_pass_hz;
-  } else {
-    options.design.drift = DriftModel::polynomial;
-  }
-  return options;
-}
-
-struct SubjectFit {
-  FirstLevelResult result;
-  std::vector<float> mean;
+/// Effects (S, V) of those subjects that have the contrast.
+struct Effects {
+  std::vector<std::string> subjects;
+  MatrixD values;
 };
 
-SubjectFit fit_subject(const GlmJob& job, const std::vector<std::size_t>& runs) {
-  const PreprocessOptions raw = raw_options(job.preprocess);
-  std::vector<PreprocessedRun> series;
-  for (const std::size_t r : runs) series.push_back(preprocess_run(job.runs[r], job.voxels, raw));
-  SubjectFit fit;
-  fit.mean.assign(static_cast<std::size_t>(job.voxels->mask.size()), 0);
-  for (const PreprocessedRun& run : series) {
-    for (std::size_t v = 0; v < fit.mean.size(); ++v) fit.mean[v] += run.mean[v] / static_cast<float>(series.size());
+Effects effects_of(const SubjectMaps& subjects, const std::string& contrast) {
+  Effects effects;
+  std::vector<const GlmMap*> maps;
+  for (const auto& [subject, of_subject] : subjects) {
+    const auto found =
+        std::find_if(of_subject.begin(), of_subject.end(), [&](const GlmMap& map) { return map.contrast == contrast; });
+    if (found == of_subject.end()) continue;
+    maps.push_back(&*found);
+    effects.subjects.push_back(subject);
   }
-  std::vector<RunData> inputs;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const Run& run = job.runs[runs[i]];
-    Confounds confounds = std::move(series[i].confounds);
-    inputs.push_back(
-        {run.id(), &series[i].series, job.events[runs[i]], std::move(confounds.values), std::move(confounds.names)});
+  effects.values.resize(std::ssize(maps), maps.empty() ? 0 : std::ssize(maps[0]->effect));
+  for (std::size_t s = 0; s < maps.size(); ++s) {
+    effects.values.row(static_cast<Eigen::Index>(s)) =
+        Eigen::Map<const Eigen::RowVectorXd>(maps[s]->effect.data(), effects.values.cols());
   }
-  fit.result = first_level(inputs, job.contrasts, first_level_options(job));
-  return fit;
+  return effects;
 }
 
-std::vector<double> as_vector(const Eigen::VectorXd& values) { return {values.data(), values.data() + values.size()}; }
-
-std::vector<float> as_floats(const Eigen::VectorXd& values) { return {values.data(), values.data() + values.size()}; }
-
-GlmMap map_of(const std::string& contrast, const ContrastMaps& maps) {
-  return {contrast, as_vector(maps.effect), as_vector(maps.z), as_floats(maps.stat), as_floats(maps.variance), maps.df};
+DesignMatrix group_design_of(const GroupModel& group, const std::vector<std::string>& subjects) {
+  if (!group.participants) {
+    throw DataError("the group model asks for columns of participants.tsv, which the dataset does not have");
+  }
+  return group.columns.empty() ? make_group_design(*group.participants, subjects, group.formula)
+                               : make_group_columns(*group.participants, subjects, group.columns);
 }
 
-std::vector<GlmMap> maps_of(const FirstLevelResult& result) {
-  std::vector<GlmMap> maps;
-  for (const ContrastResult& contrast : result.contrasts) {
-    maps.push_back(map_of(contrast.request.name, contrast.maps));
-  }
-  return maps;
+std::string quoted(const std::string& column) {
+  return column.find('\'') == std::string::npos ? "'" + column + "'" : "\"" + column + "\"";
 }
 
-std::vector<GlmMap> group_maps(const GlmMaps& maps, const std::vector<ContrastRequest>& contrasts) {
-  if (maps.subjects == 1) return maps.of_subject.begin()->second;
-  std::vector<GlmMap> group;
-  for (const ContrastRequest& contrast : contrasts) {
-    const MatrixD effects = subject_effects(maps, contrast.name);
-    if (effects.rows() < 2) continue;
-    group.push_back(map_of(contrast.name, one_sample_t(effects)));
+/// Answers of a group model that is not the plain mean.
+void add_group_answers(const GroupModel& group, const std::string& contrast, const Effects& effects, GlmMaps& maps) {
+  const DesignMatrix design = group_design_of(group, effects.subjects);
+  const GlmFit fit = fit_glm(effects.values, design, NoiseModel::ols);
+  std::vector<ContrastRequest> requests = group.contrasts;
+  if (requests.empty()) {
+    for (const std::string& name : design.names) requests.push_back({name, quoted(name)});
   }
-  return group;
+  for (const ContrastRequest& request : requests) {
+    const ContrastMaps answer = with_context(fmt::format("group contrast '{}'", request.name), [&] {
+      return is_f_formula(request.formula) ? f_contrast(fit, request.formula) : t_contrast(fit, request.formula);
+    });
+    maps.group.push_back(glm_map(group_map_name(contrast, request.name), answer));
+  }
+  if (!maps.group_design.names.empty()) return;
+  maps.group_design = design;
+  maps.group_subjects = effects.subjects;
+}
+
+void add_group_maps(const GlmJob& job, GlmMaps& maps) {
+  if (maps.subjects == 1) {
+    maps.group = maps.of_subject.begin()->second;
+    return;
+  }
+  for (const ContrastRequest& contrast : job.contrasts) {
+    if (is_f_formula(contrast.formula)) {
+      log_info(fmt::format("contrast '{}' is F, which has no effect to compare over subjects; it has their maps alone",
+                           contrast.name));
+      continue;
+    }
+    const Effects effects = effects_of(maps.of_subject, contrast.name);
+    if (effects.values.rows() < 2) continue;
+    if (job.group.is_mean()) {
+      maps.group.push_back(glm_map(contrast.name, one_sample_t(effects.values)));
+    } else {
+      add_group_answers(job.group, contrast.name, effects, maps);
+    }
+  }
+}
+
+std::string model_note(const GlmJob& job, int subjects) {
+  const std::string drift = job.no_drift       ? "no drifts"
+                            : job.high_pass_hz ? fmt::format("cosine drifts up to {:.4g} Hz", *job.high_pass_hz)
+                                               : std::string("a linear drift");
+  const std::string group = subjects < 2                ? ""
+                            : job.group.is_mean()       ? ", a one-sample t test over subjects"
+                            : job.group.formula.empty() ? ", a linear model over subjects"
+                                                        : ", over subjects the model " + job.group.formula;
+  return fmt::format(
+      "General linear model: haemodynamic response {}, {}, noise {}, effects in percent of the mean, fixed effects "
+      "over "
+      "runs{}.",
+      hrf_model_name(job.hrf), drift, noise_model_name(job.noise), group);
+}
+
+/// One subject's answers, or why there are none.
+struct SubjectAnswer {
+  SubjectGlm glm;
+  std::optional<Error> error;
+};
+
+SubjectAnswer answer_of(const GlmJob& job, const std::string& subject, const std::vector<std::size_t>& runs) {
+  SubjectAnswer answer;
+  try {
+    answer.glm =
+        with_context(fmt::format("GLM of subject '{}'", subject), [&] { return subject_glm(job, subject, runs); });
+    if (!job.output.empty()) {
+      std::error_code nothing_there;
+      std::filesystem::remove(job.output / "logs" / fmt::format("crash-sub-{}.txt", subject), nothing_there);
+    }
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& error) {
+    if (!job.on_failure) throw;
+    answer.error = error;
+  }
+  return answer;
+}
+
+void take_answer(const std::string& subject, SubjectGlm glm, GlmMaps& maps) {
+  if (maps.design.names.empty() && !glm.runs.empty()) {
+    maps.design = std::move(glm.runs.front().design);
+    maps.design_run = glm.runs.front().name;
+    maps.design_subject = subject;
+  }
+  maps.of_subject[subject] = std::move(glm.maps);
+  maps.mean[subject] = std::move(glm.mean);
+  std::move(glm.files.begin(), glm.files.end(), std::back_inserter(maps.files));
 }
 
 }  // namespace
 
 MatrixD subject_effects(const GlmMaps& glm, const std::string& contrast) {
-  std::vector<const GlmMap*> maps;
-  for (const auto& [subject, of_subject] : glm.of_subject) {
-    const auto found =
-        std::find_if(of_subject.begin(), of_subject.end(), [&](const GlmMap& map) { return map.contrast == contrast; });
-    if (found != of_subject.end()) maps.push_back(&*found);
-  }
-  MatrixD effects(static_cast<Eigen::Index>(maps.size()),
-                  maps.empty() ? 0 : static_cast<Eigen::Index>(maps[0]->effect.size()));
-  for (std::size_t s = 0; s < maps.size(); ++s) {
-    effects.row(static_cast<Eigen::Index>(s)) =
-        Eigen::Map<const Eigen::RowVectorXd>(maps[s]->effect.data(), effects.cols());
-  }
-  return effects;
+  return effects_of(glm.of_subject, contrast).values;
 }
 
 GlmMaps fit_glm_maps(const GlmJob& job) {
   std::map<std::string, std::vector<std::size_t>> runs_of;
   for (std::size_t r = 0; r < job.runs.size(); ++r) runs_of[job.runs[r].subject()].push_back(r);
+  std::vector<std::string> subjects;
+  for (const auto& [subject, runs] : runs_of) subjects.push_back(subject);
+  std::vector<SubjectAnswer> answers(subjects.size());
+  work_on_subjects(subjects.size(), job.processes, "GLM of subjects",
+                   [&](std::size_t i) { answers[i] = answer_of(job, subjects[i], runs_of.at(subjects[i])); });
   GlmMaps result;
-  Progress progress("GLM of subjects", static_cast<std::int64_t>(runs_of.size()));
-  for (const auto& [subject, runs] : runs_of) {
-    check_cancelled();
-    try {
-      const SubjectFit fit = with_context(fmt::format("GLM of subject '{}'", subject),
-                                          [&, &runs = runs] { return fit_subject(job, runs); });
-      if (result.design.names.empty()) {
-        result.design = fit.result.runs.front().design;
-        result.design_run = job.runs[runs.front()].id();
-        result.design_subject = subject;
-      }
-      result.of_subject[subject] = maps_of(fit.result);
-      result.mean[subject] = fit.mean;
-    } catch (const Cancelled&) {
-      throw;
-    } catch (const Error& error) {
-      if (!job.on_failure) throw;
-      job.on_failure(subject, error);
+  std::vector<SubjectOutcome> outcomes;
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    SubjectAnswer& answer = answers[i];
+    if (answer.error) {
+      outcomes.push_back({subjects[i], SubjectOutcome::Kind::failed, answer.error->what()});
+      job.on_failure(subjects[i], *answer.error);
+      continue;
     }
-    progress.advance();
+    outcomes.push_back({subjects[i], answer.glm.reused ? SubjectOutcome::Kind::reused : SubjectOutcome::Kind::computed,
+                        answer.glm.reason});
+    take_answer(subjects[i], std::move(answer.glm), result);
   }
+  say_outcomes(outcomes);
   result.subjects = static_cast<int>(result.of_subject.size());
   if (result.subjects == 0)
     throw DataError(fmt::format("all {} subjects failed; the crash files in logs/ say why", runs_of.size()));
-  result.group = group_maps(result, job.contrasts);
-  result.notes.push_back(
-      fmt::format("General linear model: haemodynamic response {}, {}, noise {}, effects in percent of the mean, fixed "
-                  "effects over runs{}.",
-                  hrf_model_name(job.hrf),
-                  job.high_pass_hz ? fmt::format("cosine drifts up to {:.4g} Hz", *job.high_pass_hz)
-                                   : std::string("a linear drift"),
-                  noise_model_name(job.noise), result.subjects > 1 ? ", a one-sample t test over subjects" : ""));
+  add_group_maps(job, result);
+  result.notes.push_back(model_note(job, result.subjects));
   return result;
 }
 
-std::string glm_map_file(const std::string& contrast, const std::string& stat) {
-  return fmt::format("maps/contrast-{}_stat-{}_statmap.nii.gz", bids_label(contrast), stat);
+std::string glm_map_file(const std::string& contrast, const std::string& stat, const Grid& grid) {
+  return fmt::format("maps/contrast-{}_stat-{}_statmap{}", bids_label(contrast), stat, map_ending(grid));
+}
+
+std::string group_map_name(const std::string& contrast, const std::string& group_contrast) {
+  return fmt::format("{}: {}", contrast, group_contrast);
+}
+
+std::vector<std::string> write_glm_map(const std::filesystem::path& folder, const std::string& stem, const GlmMap& map,
+                                       const FeatureSpace& voxels, const ImageHeader& like) {
+  std::vector<std::string> files;
+  const auto write_stat = [&](const char* stat, const std::vector<float>& values) {
+    const std::string name = fmt::format("{}contrast-{}_stat-{}_statmap{}", stem, bids_label(map.contrast), stat,
+                                         map_ending(voxels.mask.grid));
+    files.push_back(write_map(folder, name, voxels, values, like, fmt::format("GLM {}", stat)));
+  };
+  if (!map.is_f()) {
+    write_stat("effect", {map.effect.begin(), map.effect.end()});
+    write_stat("variance", map.variance);
+  }
+  write_stat(map.is_f() ? "F" : "t", map.t);
+  write_stat("p", map.p);
+  write_stat("z", {map.z.begin(), map.z.end()});
+  return files;
 }
 
 std::vector<std::string> write_glm_maps(const std::filesystem::path& folder, const GlmMaps& maps,
                                         const FeatureSpace& voxels, const ImageHeader& like) {
   std::vector<std::string> files;
   const auto write = [&](const std::string& stem, const GlmMap& map) {
-    const auto write_stat = [&](const char* stat, const std::vector<float>& values) {
-      const std::string name =
-          fmt::format("{}contrast-{}_stat-{}_statmap.nii.gz", stem, bids_label(map.contrast), stat);
-      files.push_back(write_map(folder, name, voxels, values, like, fmt::format("GLM {}", stat)));
-    };
-    write_stat("effect", {map.effect.begin(), map.effect.end()});
-    write_stat("variance", map.variance);
-    write_stat("t", map.t);
-    write_stat("z", {map.z.begin(), map.z.end()});
+    for (std::string& file : write_glm_map(folder, stem, map, voxels, like)) files.push_back(std::move(file));
   };
   for (const GlmMap& map : maps.group) write("maps/", map);
-  if (maps.subjects < 2) return files;  // the group's maps are the subject's
+  if (maps.subjects < 2 || !maps.files.empty()) return files;  // the group's maps are the subject's, or all are kept
   for (const auto& [subject, of_subject] : maps.of_subject) {
     for (const GlmMap& map : of_subject) write(fmt::format("sub-{}/func/sub-{}_", subject, subject), map);
   }
   return files;
 }
 
-DesignRecord write_design(const std::filesystem::path& folder, const GlmMaps& maps) {
+void write_design(const std::filesystem::path& path, const DesignMatrix& design) {
   Table table;
-  for (std::size_t c = 0; c < maps.design.names.size(); ++c) {
-    const Eigen::VectorXd column = maps.design.values.col(static_cast<Eigen::Index>(c));
-    table.add(maps.design.names[c], as_vector(column), 9);
+  for (std::size_t c = 0; c < design.names.size(); ++c) {
+    const Eigen::VectorXd column = design.values.col(static_cast<Eigen::Index>(c));
+    table.add(design.names[c], std::vector<double>(column.begin(), column.end()), 9);
   }
+  std::filesystem::create_directories(path.parent_path());
+  write_table(path, table);
+}
+
+DesignRecord write_design(const std::filesystem::path& folder, const GlmMaps& maps) {
   const std::string file = fmt::format("sub-{}/func/{}_design.tsv", maps.design_subject, maps.design_run);
-  std::filesystem::create_directories((folder / file).parent_path());
-  write_table(folder / file, table);
+  write_design(folder / file, maps.design);
   return {maps.design_run, file};
 }
 

@@ -22,9 +22,11 @@ std::string file_of(const std::string& contrast, const std::string& rest) {
 }
 
 /// One row a peak; what belongs to the cluster stands in the row of its first.
-Table table_of(const std::vector<ClusterRow>& rows, const std::vector<double>& z) {
+Table table_of(const std::vector<ClusterRow>& rows, const std::vector<double>& z, bool two_sided) {
   std::vector<double> p(z.size());
-  std::transform(z.begin(), z.end(), p.begin(), [](double value) { return 2 * normal_upper_tail(std::abs(value)); });
+  std::transform(z.begin(), z.end(), p.begin(), [&](double value) {
+    return two_sided ? 2 * normal_upper_tail(std::abs(value)) : normal_upper_tail(value);
+  });
   const std::int64_t hommel = hommel_value(p, kDiscoveryAlpha);
   std::vector<std::string> label, size, volume, share;
   std::array<std::vector<double>, 3> place;
@@ -63,16 +65,18 @@ class ContrastWriter {
 
   void write_clusters(const GlmMap& map) {
     ClusterTableOptions table;
-    table.threshold.height = height_threshold(map.z, options_.height_control, options_.alpha, /*two_sided=*/true);
+    table.threshold.two_sided = !map.is_f();  // F is large whatever the signs of effects
+    table.threshold.height =
+        height_threshold(map.z, options_.height_control, options_.alpha, table.threshold.two_sided);
     table.threshold.smallest_cluster = options_.smallest_cluster;
     const std::vector<double> kept = threshold_map(voxels_.mask, map.z, table.threshold);
     write(map.contrast, "desc-thresholded_stat-z_statmap.nii.gz", {kept.begin(), kept.end()}, "GLM z, thresholded");
     const std::string file = file_of(map.contrast, "clusters.tsv");
     const std::vector<ClusterRow> rows = cluster_table(voxels_.mask, map.z, table);
-    write_table(folder_ / file, table_of(rows, map.z));
+    write_table(folder_ / file, table_of(rows, map.z, table.threshold.two_sided));
     result.files.push_back(file);
-    result.notes.push_back(fmt::format("Contrast {}: voxels count where |z| > {:.4g} ({} at {:g}), in {} cluster{}.",
-                                       map.contrast, table.threshold.height,
+    result.notes.push_back(fmt::format("Contrast {}: voxels count where {} > {:.4g} ({} at {:g}), in {} cluster{}.",
+                                       map.contrast, map.is_f() ? "z" : "|z|", table.threshold.height,
                                        height_control_name(options_.height_control), options_.alpha, rows.size(),
                                        rows.size() == 1 ? "" : "s"));
   }
@@ -137,6 +141,9 @@ GroupInference write_group_inference(const std::filesystem::path& folder, const 
                                      const GroupInferenceOptions& options) {
   if (options.permutations > 0 && glm.subjects < 2) {
     throw UsageError("--permutations flips the signs of subjects' effects and needs at least two subjects; found one");
+  }
+  if (voxels.mask.grid.grayordinates != nullptr) {
+    return {{}, {"No clusters were formed: that is done of voxels, and these are grayordinates."}};
   }
   ContrastWriter writer(folder, voxels, like, options);
   for (const GlmMap& map : glm.group) {

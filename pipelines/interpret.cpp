@@ -9,6 +9,7 @@
 #include "noema/core/log.h"
 #include "noema/pipelines/command_output.h"
 #include "noema/pipelines/output_folder.h"
+#include "noema/pipelines/surfaces.h"
 #include "noema/pipelines/trained_model.h"
 
 namespace noema {
@@ -80,6 +81,7 @@ Results interpret_model(const InterpretOptions& options) {
   };
   const PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(prepare, begin); });
   Results results = start_results("interpret", data);
+  results.surfaces = keep_meshes(folder, read_meshes(options.prepare.surfaces, data.features->mask.grid));
   LearningProblem problem = watch.time("labels", [&] { return problem_of(model, data, options); });
   const LeakageReport overlap = check_training_overlap(model, data);
   for (const LeakageViolation& violation : overlap.violations) problem.leakage.notes.push_back(violation.text + ".");

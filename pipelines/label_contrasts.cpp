@@ -64,8 +64,9 @@ std::vector<ContrastRequest> contrasts_of(const LabelTable& labels) {
 
 }  // namespace
 
-GlmJob label_glm(const PreparedData& data, const LearningProblem& problem, std::vector<std::string>& notes) {
-  const double shift_s = onset_shift(problem, notes);
+GlmJob label_glm(const PreparedData& data, const LearningProblem& problem, std::vector<std::string>& notes,
+                 bool may_shift) {
+  const double shift_s = may_shift ? onset_shift(problem, notes) : 0;
   GlmJob job;
   job.runs = data.files;
   for (const LearningRun& run : *data.runs) job.events.push_back(glm_events(run, problem.rule, shift_s));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "noema/glm/single_trial.h"
 #include "noema/io/dataset.h"
 #include "noema/learn/labels.h"
 #include "noema/learn/model_file.h"
@@ -39,11 +40,18 @@ struct PrepareOptions {
   /// Filter cut-offs and the repetition time are filled in from `high_pass_hz` and the runs.
   PreprocessOptions preprocess;
   AutoNumber high_pass_hz;
-  /// A mask image on the runs' grid; empty: the runs' own brain masks, else masks from their mean images.
+  /// A mask image; empty: the runs' own brain masks, else masks from their mean images.
   std::filesystem::path mask;
-  /// Labels or maps on the runs' grid; empty: voxels, or geometric parcels of the mask.
+  /// Labels or maps; empty: voxels, or geometric parcels of the mask.
   std::filesystem::path atlas;
   std::filesystem::path atlas_names;
+  /// A table of points (`read_seeds`) whose spheres are the features; empty: none.
+  std::filesystem::path spheres;
+  /// Without it a sphere is the voxel that holds the point.
+  std::optional<double> sphere_radius_mm;
+  /// A mask or atlas of another grid than the runs', or with a contract a run of another grid than the model's, is
+  /// resampled instead of refused, and the record says so.
+  bool allow_resample = false;
   /// "auto" (voxels up to `kMostVoxelFeatures`, else parcels), "voxels" or "parcels".
   std::string features = "auto";
   int parcels = 400;
@@ -55,6 +63,8 @@ struct PrepareOptions {
   std::string run_label;
   /// Subjects that are worked on at once.
   int processes = 1;
+  /// Meshes of the left and the right cortex to draw maps of grayordinates on.
+  std::vector<std::filesystem::path> surfaces;
   std::uint64_t seed = 0;
   /// The effective configuration, kept with every result.
   std::string configuration;
@@ -67,6 +77,8 @@ inline constexpr std::int64_t kMostVoxelFeatures = 60000;
 struct EvaluationOptions {
   LabelRule rule;
   ProblemOptions problem;
+  /// Samples are estimates of single trials; delay, window and unit are then set by that.
+  std::optional<TrialModel> single_trials;
 };
 
 /// Which models, and how they are fitted.

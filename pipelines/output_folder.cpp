@@ -107,6 +107,12 @@ std::string bids_model_label(const std::string& name) {
   return bids_label(words);
 }
 
+std::string map_ending(const Grid& grid) { return grid.grayordinates != nullptr ? ".dscalar.nii" : ".nii.gz"; }
+
+std::string subject_mean_file(const std::string& subject, const Grid& grid) {
+  return fmt::format("sub-{0}/func/sub-{0}_desc-mean_boldref{1}", subject, map_ending(grid));
+}
+
 std::string write_map(const fs::path& folder, const std::string& name, const FeatureSpace& features,
                       const std::vector<float>& values, const ImageHeader& like, const std::string& description) {
   Image image = to_image(features, values);

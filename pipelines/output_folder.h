@@ -30,7 +30,14 @@ std::string bids_label(const std::string& label);
 /// "long-conv" → "longConv": the name of a model or a method, whose hyphens only join words.
 std::string bids_model_label(const std::string& name);
 
-/// Writes one value a feature as a NIfTI map on the mask's grid, and returns the path relative to `folder`.
+/// How the names of maps on a grid end: ".nii.gz", or ".dscalar.nii" for grayordinates.
+std::string map_ending(const Grid& grid);
+
+/// Where the mean image of a subject lies, relative to the output folder.
+std::string subject_mean_file(const std::string& subject, const Grid& grid);
+
+/// Writes one value a feature as a map on the mask's grid (NIfTI, or CIFTI for grayordinates), and returns the path
+/// relative to `folder`.
 std::string write_map(const std::filesystem::path& folder, const std::string& name, const FeatureSpace& features,
                       const std::vector<float>& values, const ImageHeader& like, const std::string& description);
 

@@ -84,9 +84,11 @@ std::vector<TrainingCurves> training_curves(const std::vector<ModelEvaluation>& 
 }
 
 MapRecord model_record(const CommandFindings& found, const ModelMaps& model, const std::string& label) {
-  const bool is_smoothed = found.data.features->kind == FeatureKind::voxels && found.picture_fwhm_mm > 0;
-  MapRecord record{model_map_file(model, label), model.name(), model.method == "pattern" ? "pattern" : "attribution",
-                   label, ""};
+  const Grid& grid = found.data.features->mask.grid;
+  const bool is_smoothed =
+      found.data.features->kind == FeatureKind::voxels && grid.grayordinates == nullptr && found.picture_fwhm_mm > 0;
+  MapRecord record{model_map_file(model, label, grid), model.name(),
+                   model.method == "pattern" ? "pattern" : "attribution", label, ""};
   if (is_smoothed) {
     record.fwhm_mm = found.picture_fwhm_mm;
     record.name += fmt::format(", smoothed {:g} mm", record.fwhm_mm);
@@ -95,11 +97,12 @@ MapRecord model_record(const CommandFindings& found, const ModelMaps& model, con
 }
 
 std::vector<MapRecord> map_records(const CommandFindings& found) {
+  const Grid& grid = found.data.features->mask.grid;
   std::vector<MapRecord> list;
   for (const std::string& label : found.problem.labels.names) {
     if (found.glm) {
       for (const GlmMap& map : found.glm->group) {
-        if (map.contrast == label) list.push_back({glm_map_file(map.contrast, "z"), "GLM z", "GLM", label, "z"});
+        if (map.contrast == label) list.push_back({glm_map_file(map.contrast, "z", grid), "GLM z", "GLM", label, "z"});
       }
     }
     for (const ModelMaps& model : found.maps) list.push_back(model_record(found, model, label));

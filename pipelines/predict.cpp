@@ -5,12 +5,14 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/core/progress.h"
+#include "noema/io/atomic_file.h"
 #include "noema/io/events.h"
 #include "noema/io/table.h"
 #include "noema/learn/logistic.h"
@@ -57,11 +59,17 @@ std::vector<Run> runs_of(const PredictOptions& options) {
   return {run};
 }
 
-LearningRun preprocess(const TrainedModel& model, const Run& run, const PredictOptions& options) {
-  require_contract(*model.contract, run);
+/// @param notes  gets a sentence for each step.
+LearningRun preprocess(const TrainedModel& model, const Run& run, const PredictOptions& options,
+                       std::vector<std::string>& notes) {
+  require_contract(*model.contract, run, options.allow_resample);
   const std::shared_ptr<const FeatureSpace> features(model.contract, &model.contract->features);
   LearningRun learning;
-  learning.series = preprocess_run(run, features, model.preprocess).series;
+  PreprocessOptions preprocessing = model.preprocess;
+  preprocessing.resample = options.allow_resample;
+  PreprocessedRun done = preprocess_run(run, features, preprocessing);
+  learning.series = std::move(done.series);
+  notes = std::move(done.notes);
   learning.id = name_of(run);
   if (!options.events.empty()) {
     EventsOptions reading;
@@ -136,7 +144,8 @@ Table table_of(const TrainedModel& model, const Questions& questions, const Clas
 
 std::string predict_run(const TrainedModel& model, const Run& run, const PredictOptions& options) {
   auto runs = std::make_shared<std::vector<LearningRun>>();
-  runs->push_back(preprocess(model, run, options));
+  std::vector<std::string> notes;
+  runs->push_back(preprocess(model, run, options, notes));
   const Questions questions = ask_about_run(model, runs, options);
   if (questions.set.samples.empty()) throw DataError("no window keeps a volume: all of them are censored");
   const Table table = table_of(model, questions, ask(model, questions.set));
@@ -150,6 +159,8 @@ std::string predict_run(const TrainedModel& model, const Run& run, const Predict
       folder / fmt::format("{}_desc-{}_predictions.tsv", name_of(run), bids_model_label(model.classifier->kind()));
   fs::create_directories(options.output / folder);
   write_table(options.output / file, table);
+  const nlohmann::json sidecar{{"Model", model.path.filename().string()}, {"Preprocessing", notes}};
+  write_file(fs::path(options.output / file).replace_extension(".json"), sidecar.dump(2) + "\n");
   return file.string();
 }
 

@@ -21,6 +21,8 @@ struct PredictOptions {
   std::string events;
   std::string label_column = "trial_type";
   std::optional<double> block_gap_s;
+  /// A run of another grid than the model's is resampled instead of refused.
+  bool allow_resample = false;
   /// Volumes from one window to the next.
   int step = 1;
   /// The effective configuration, kept with the result.
@@ -38,6 +40,7 @@ struct PredictedRuns {
 /// writes `<run id>_desc-<kind>_predictions.tsv`: onset and duration (seconds on the clock of the events: the window
 /// minus the model's delay), label, and for each label a column `p_<label>` with its probability, or `score_<label>`
 /// with the softmax of the decisions where the model gives no probabilities. With events also their `trial_type`.
+/// Beside it a .json with the steps that the run went through.
 ///
 /// A run that fails is left out, and the others go on. One run is in memory at a time.
 /// @throws as `open_model`, `index_dataset`; UsageError for an input that is neither, or events that do not fit it;

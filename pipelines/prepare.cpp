@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <map>
 #include <mutex>
@@ -14,25 +13,16 @@
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/core/parallel.h"
-#include "noema/core/progress.h"
 #include "noema/io/atomic_file.h"
 #include "noema/io/nifti.h"
 #include "noema/pipelines/feature_choice.h"
+#include "noema/pipelines/subject_queue.h"
 #include "noema/pipelines/subject_series.h"
 
 namespace noema {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The subjects whose masks decide the features: all of the dataset when single subjects are preprocessed by
-/// themselves, so that a later call for the group finds the same features.
-Dataset dataset_for_features(const PrepareOptions& options, const Dataset& dataset) {
-  if (options.level != AnalysisLevel::participant || options.query.participants.empty()) return dataset;
-  DatasetQuery everybody = options.query;
-  everybody.participants.clear();
-  return index_dataset(options.root, everybody);
-}
 
 /// Files of subjects that cannot be read are left out; `unreadable` tells why.
 void read_all_events(const std::vector<Run>& runs, SeriesJob& job) {
@@ -105,43 +95,9 @@ std::vector<Finished> finish_subjects(const SeriesJob& job, const std::vector<Ru
   std::vector<const std::pair<const std::string, std::vector<Run>>*> queue;
   for (const auto& subject : subjects) queue.push_back(&subject);
   std::vector<Finished> finished(queue.size());
-  Progress progress("preprocessing subjects", static_cast<std::int64_t>(queue.size()));
-  const auto work = [&](std::size_t i) {
-    check_cancelled();
-    finished[i] = finish_subject(job, queue[i]->first, queue[i]->second);
-    progress.advance();
-  };
-  const auto workers = std::min<std::int64_t>(job.options->processes, static_cast<std::int64_t>(queue.size()));
-  if (workers <= 1) {
-    for (std::size_t i = 0; i < queue.size(); ++i) work(i);  // each subject uses all threads
-  } else {
-    std::atomic<std::size_t> next{0};
-    parallel_tasks(workers, [&](std::int64_t) {
-      for (std::size_t i = next++; i < queue.size(); i = next++) work(i);
-    });
-  }
+  work_on_subjects(queue.size(), job.options->processes, "preprocessing subjects",
+                   [&](std::size_t i) { finished[i] = finish_subject(job, queue[i]->first, queue[i]->second); });
   return finished;
-}
-
-void say_outcomes(const std::vector<SubjectOutcome>& outcomes) {
-  std::vector<std::string> reused;
-  int failed = 0;
-  for (const SubjectOutcome& outcome : outcomes) {
-    if (outcome.kind == SubjectOutcome::Kind::reused) reused.push_back(outcome.subject);
-    failed += outcome.kind == SubjectOutcome::Kind::failed ? 1 : 0;
-  }
-  if (!reused.empty()) {
-    log_info(fmt::format("{} of {} subjects were finished before and are reused: {}", reused.size(), outcomes.size(),
-                         fmt::join(reused, ", ")));
-  }
-  for (const SubjectOutcome& outcome : outcomes) {
-    if (outcome.kind == SubjectOutcome::Kind::computed && !outcome.reason.empty() &&
-        outcome.reason != "it is not there yet") {
-      log_info(fmt::format("subject '{}' was computed again: {}", outcome.subject, outcome.reason));
-    }
-  }
-  if (failed > 0)
-    log_warning(fmt::format("{} of {} subjects failed; see the crash files in logs/", failed, outcomes.size()));
 }
 
 /// Columns that are constant in any run carry nothing there, so they are left out of all runs.
@@ -335,13 +291,14 @@ void take_contract(const PrepareOptions& options, PreparedData& data, SeriesJob&
   const InputContract& contract = *options.contract;
   for (const Run& run : data.dataset.runs) {
     try {
-      require_contract(contract, run);
+      require_contract(contract, run, options.allow_resample);
     } catch (const Error& error) {
       job.unreadable.emplace(run.subject(), error);
     }
   }
   data.features = std::shared_ptr<const FeatureSpace>(options.contract, &contract.features);
   data.preprocess = options.preprocess;
+  data.preprocess.resample = options.allow_resample;
   data.high_pass = {options.preprocess.clean.high_pass_hz, "Preprocessing as the model was trained on."};
   data.notes = {fmt::format("{} features ({}) of the model's input contract.", data.features->count(),
                             feature_kind_name(data.features->kind)),
@@ -382,6 +339,34 @@ SeriesJob make_job(const PrepareOptions& options, const RunCheck& check, Prepare
 
 }  // namespace
 
+Dataset dataset_for_features(const PrepareOptions& options, const Dataset& dataset) {
+  if (options.level != AnalysisLevel::participant || options.query.participants.empty()) return dataset;
+  DatasetQuery everybody = options.query;
+  everybody.participants.clear();
+  return index_dataset(options.root, everybody);
+}
+
+void say_outcomes(const std::vector<SubjectOutcome>& outcomes) {
+  std::vector<std::string> reused;
+  int failed = 0;
+  for (const SubjectOutcome& outcome : outcomes) {
+    if (outcome.kind == SubjectOutcome::Kind::reused) reused.push_back(outcome.subject);
+    failed += outcome.kind == SubjectOutcome::Kind::failed ? 1 : 0;
+  }
+  if (!reused.empty()) {
+    log_info(fmt::format("{} of {} subjects were finished before and are reused: {}", reused.size(), outcomes.size(),
+                         fmt::join(reused, ", ")));
+  }
+  for (const SubjectOutcome& outcome : outcomes) {
+    if (outcome.kind == SubjectOutcome::Kind::computed && !outcome.reason.empty() &&
+        outcome.reason != "it is not there yet") {
+      log_info(fmt::format("subject '{}' was computed again: {}", outcome.subject, outcome.reason));
+    }
+  }
+  if (failed > 0)
+    log_warning(fmt::format("{} of {} subjects failed; see the crash files in logs/", failed, outcomes.size()));
+}
+
 HighPassChoice resolve_high_pass(const PrepareOptions& options, const std::vector<std::vector<Event>>& events) {
   if (options.high_pass_hz.kind == AutoNumber::Kind::none) return {std::nullopt, "No high-pass filter, as asked for."};
   if (options.high_pass_hz.kind == AutoNumber::Kind::given) {
@@ -404,10 +389,10 @@ void write_crash_file(const PrepareOptions& options, const std::string& subject,
           options.configuration));
 }
 
-void require_contract(const InputContract& contract, const Run& run) {
+void require_contract(const InputContract& contract, const Run& run, bool allow_resample) {
   ImageHeader header = read_header(run.bold);
   header.space = run.entity("space");
-  check_contract(contract, header, agreed_tr(run, header), false);
+  check_contract(contract, header, agreed_tr(run, header), allow_resample);
 }
 
 PreparedData prepare_dataset(const PrepareOptions& options, const RunCheck& check) {

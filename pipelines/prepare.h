@@ -25,6 +25,13 @@ struct SubjectOutcome {
   std::string reason;
 };
 
+/// The subjects whose masks and events decide what all have in common: all of the dataset when single subjects are
+/// worked on by themselves, so that a later call for the group finds the same.
+Dataset dataset_for_features(const PrepareOptions& options, const Dataset& dataset);
+
+/// Says which subjects were reused, which computed again and why, and how many failed.
+void say_outcomes(const std::vector<SubjectOutcome>& outcomes);
+
 struct PreparedData {
   Dataset dataset;
   std::shared_ptr<const FeatureSpace> features;
@@ -46,8 +53,9 @@ struct PreparedData {
   std::vector<InputRecord> inputs;
 };
 
-/// @throws DataError unless the run has the grid, TR and space that a trained model expects.
-void require_contract(const InputContract& contract, const Run& run);
+/// @throws DataError unless the run has the TR, the space and, without `allow_resample`, the grid that a trained model
+/// expects.
+void require_contract(const InputContract& contract, const Run& run, bool allow_resample);
 
 /// Refuses by throwing, before any image is read: gets the runs as far as their names, groups and events tell.
 using RunCheck = std::function<void(const std::vector<LearningRun>&)>;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -89,6 +90,10 @@ class RecordReader {
     } else {
       from.get_to(value);
     }
+  }
+  template <std::size_t N>
+  static void read(const nlohmann::json& from, std::array<double, N>& values) {
+    for (std::size_t i = 0; i < N; ++i) read(from.at(i), values[i]);
   }
   template <class T>
   static void read(const nlohmann::json& from, std::vector<T>& values) {

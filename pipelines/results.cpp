@@ -88,6 +88,7 @@ Table contrasts_table(const std::vector<ContrastRecord>& rows) {
   Table table;
   table.add("contrast", column(rows, &C::name));
   table.add("formula", column(rows, &C::formula));
+  table.add("statistic", column(rows, &C::statistic));
   table.add("df", column(rows, &C::df));
   table.add("t_max", column(rows, [](const C& row) { return row.max.t; }));
   table.add("z_max", column(rows, [](const C& row) { return row.max.z; }));

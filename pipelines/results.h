@@ -137,6 +137,8 @@ struct PeakRecord {
 struct ContrastRecord {
   std::string name;
   std::string formula;
+  /// "t" or "F"; peaks are of it.
+  std::string statistic = "t";
   int subjects = 0;
   double df = 0;
   PeakRecord max;
@@ -171,6 +173,8 @@ struct Results {
   std::vector<TrainingCurves> training;
   /// Images whose mean is the background of maps, relative to the output folder.
   std::vector<std::string> mean_images;
+  /// Meshes that maps of grayordinates are drawn on.
+  std::vector<std::string> surfaces;
   std::vector<MapRecord> maps;
   std::vector<DesignRecord> designs;
   MethodFacts method;

@@ -64,6 +64,7 @@ template <class Visit>
 void fields(Visit& visit, ContrastRecord& row) {
   visit("name", row.name);
   visit("formula", row.formula);
+  visit("statistic", row.statistic);
   visit("subjects", row.subjects);
   visit("df", row.df);
   visit("max", row.max);
@@ -240,6 +241,7 @@ void fields(Visit& visit, Results& results) {
   visit("delays", results.delays);
   visit("training", results.training);
   visit("mean_images", results.mean_images);
+  visit("surfaces", results.surfaces);
   visit("maps", results.maps);
   visit("designs", results.designs);
   visit("method", results.method);

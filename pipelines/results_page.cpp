@@ -190,6 +190,7 @@ DecodeReport results_page(const fs::path& folder) {
   report.delays = results.delays;
   report.training = results.training;
   report.mean_image = mean_image(folder, results.mean_images);
+  for (const std::string& file : results.surfaces) report.surfaces.push_back(read_surface(folder / file));
   report.maps = report_maps(folder, results.maps, report.mean_image.get());
   report.agreement = agreement_rows(results.agreement);
   report.faithfulness = faithfulness_curves(results.faithfulness);

@@ -4,15 +4,17 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "noema/core/error.h"
-#include "noema/core/hash.h"
 #include "noema/core/log.h"
-#include "noema/core/version.h"
 #include "noema/io/atomic_file.h"
+#include "noema/io/cifti.h"
 #include "noema/io/nifti.h"
 #include "noema/learn/labels.h"
+#include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/preprocess_config.h"
+#include "noema/pipelines/reuse_record.h"
 
 namespace noema {
 namespace {
@@ -20,19 +22,19 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-fs::path mean_path(const fs::path& output, const std::string& subject) {
-  return output / ("sub-" + subject) / "func" / fmt::format("sub-{}_desc-mean_boldref.nii.gz", subject);
+fs::path mean_path(const SeriesJob& job, const std::string& subject) {
+  return job.options->output / subject_mean_file(subject, job.features->mask.grid);
 }
 
-std::string hash_of(const FeatureSpace& features) {
-  Hasher hasher;
-  const Grid& grid = features.mask.grid;
-  hasher.add(std::as_bytes(std::span(grid.shape)));
-  hasher.add(std::as_bytes(std::span(grid.ras_from_voxel.data(), 16)));
-  hasher.add(std::as_bytes(std::span(features.mask.voxels)));
-  hasher.add(std::as_bytes(std::span(features.parcel_of_voxel)));
-  hasher.add(features.atlas_hash);
-  return hasher.digest();
+/// A file, or those of a folder (the EVs of the HCP); none of an empty path.
+std::vector<fs::path> files_of(const fs::path& path) {
+  if (path.empty()) return {};
+  if (!fs::is_directory(path)) return {path};
+  std::set<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.is_regular_file()) files.insert(entry.path());
+  }
+  return {files.begin(), files.end()};
 }
 
 /// Everything but the inputs that decides what the series are.
@@ -54,33 +56,8 @@ json facts_of(const SeriesJob& job, const std::vector<Run>& runs) {
   return facts;
 }
 
-json record_of(const SeriesJob& job, const std::vector<Run>& runs, const std::vector<InputRecord>& inputs) {
-  json files = json::array();
-  for (const InputRecord& input : inputs) {
-    files.push_back({{"path", input.path},
-                     {"size_bytes", input.size_bytes},
-                     {"modified_unix_s", input.modified_unix_s},
-                     {"hash", input.hash}});
-  }
-  return {{"version", build_info().version},
-          {"git_revision", build_info().git_revision},
-          {"configuration", configuration_of(job)},
-          {"features", hash_of(*job.features)},
-          {"runs", facts_of(job, runs)},
-          {"inputs", files}};
-}
-
-/// Which part of the kept record is another than the one wanted; empty if none.
-std::string difference(const json& kept, const json& wanted) {
-  if (kept.value("version", json()) != wanted["version"] ||
-      kept.value("git_revision", json()) != wanted["git_revision"]) {
-    return "it was made by another version";
-  }
-  if (kept.value("configuration", json()) != wanted["configuration"]) return "the preprocessing options changed";
-  if (kept.value("features", json()) != wanted["features"]) return "the mask or the features changed";
-  if (kept.value("runs", json()) != wanted["runs"]) return "the runs, their timing or their labels changed";
-  if (kept.value("inputs", json()) != wanted["inputs"]) return "the input files changed";
-  return "";
+std::string record_of(const SeriesJob& job, const std::vector<Run>& runs, const std::vector<InputRecord>& inputs) {
+  return reuse_record({configuration_of(job), job.features.get(), facts_of(job, runs).dump(), inputs});
 }
 
 std::vector<Event> events_of(const SeriesJob& job, const Run& run, const Series& series) {
@@ -111,12 +88,12 @@ SubjectSeries compute(const SeriesJob& job, const std::vector<Run>& runs) {
   return result;
 }
 
-void keep(const SeriesJob& job, const std::string& subject, const SubjectSeries& series, const json& record) {
+void keep(const SeriesJob& job, const std::string& subject, const SubjectSeries& series, const std::string& record) {
   const fs::path path = series_path(job.options->output, subject);
   make_folder(path.parent_path());
   // The store last: once it is there, the subject is finished.
-  write_image(mean_path(job.options->output, subject), unmask(job.features->mask, series.mean));
-  SampleStoreWriter writer(path, *job.features, record.dump());
+  write_image(mean_path(job, subject), unmask(job.features->mask, series.mean));
+  SampleStoreWriter writer(path, *job.features, record);
   for (const StoredRun& run : series.runs) writer.add_run(run);
   writer.commit();
 }
@@ -129,7 +106,7 @@ std::optional<SubjectSeries> read_back(const SeriesJob& job, const std::string& 
     result.runs.push_back(store.read_run(static_cast<std::int64_t>(i)));
     result.runs.back().series.features = job.features;
   }
-  const Image mean = read_image(mean_path(job.options->output, subject));
+  const Image mean = read_image(mean_path(job, subject));
   for (const std::int64_t voxel : job.features->mask.voxels)
     result.mean.push_back(mean.values.at(static_cast<std::size_t>(voxel)));
   result.reused = true;
@@ -141,15 +118,13 @@ std::optional<SubjectSeries> read_back(const SeriesJob& job, const std::string& 
   return std::nullopt;
 }
 
-std::string reason_to_compute(const SeriesJob& job, const std::string& subject, const json& wanted) {
+std::string reason_to_compute(const SeriesJob& job, const std::string& subject, const std::string& wanted) {
   const fs::path path = series_path(job.options->output, subject);
-  if (!fs::exists(path) || !fs::exists(mean_path(job.options->output, subject))) return "it is not there yet";
+  if (!fs::exists(path) || !fs::exists(mean_path(job, subject))) return "it is not there yet";
   try {
-    return difference(json::parse(SampleStore::open(path).provenance()), wanted);
+    return reason_against(SampleStore::open(path).provenance(), wanted);
   } catch (const Error& error) {
     return fmt::format("it cannot be read ({})", error.what());
-  } catch (const json::exception&) {
-    return "it does not say how it was made";
   }
 }
 
@@ -159,7 +134,7 @@ std::vector<InputRecord> record_inputs(const std::vector<Run>& runs) {
   std::vector<InputRecord> records;
   for (const Run& run : runs) {
     for (const fs::path& path : {run.bold, run.confounds, run.events}) {
-      if (!path.empty()) records.push_back(record_input(path));
+      for (const fs::path& file : files_of(path)) records.push_back(record_input(file));
     }
   }
   return records;
@@ -172,7 +147,7 @@ fs::path series_path(const fs::path& output, const std::string& subject) {
 SubjectSeries subject_series(const SeriesJob& job, const std::string& subject, const std::vector<Run>& runs) {
   if (const auto why = job.unreadable.find(subject); why != job.unreadable.end()) throw why->second;
   const std::vector<InputRecord> inputs = record_inputs(runs);
-  const json record = record_of(job, runs, inputs);
+  const std::string record = record_of(job, runs, inputs);
   std::string reason = reason_to_compute(job, subject, record);
   std::optional<SubjectSeries> result;
   if (reason.empty()) result = read_back(job, subject, reason);

@@ -9,12 +9,12 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/progress.h"
-#include "noema/io/nifti.h"
+#include "noema/io/image_reader.h"
 
 namespace noema {
 
 Image mean_image(const std::filesystem::path& path, int drop_first) {
-  NiftiReader reader(path);
+  ImageReader reader(path);
   Image image;
   image.header = reader.header();
   const std::int64_t volumes = image.header.volumes - drop_first;

@@ -13,7 +13,7 @@
 #include "noema/core/log.h"
 #include "noema/core/progress.h"
 #include "noema/io/confounds.h"
-#include "noema/io/nifti.h"
+#include "noema/io/image_reader.h"
 #include "noema/preprocess/extract.h"
 #include "noema/preprocess/motion_metrics.h"
 #include "noema/preprocess/nuisance.h"
@@ -116,10 +116,11 @@ class MaskedRun {
   MaskedRun(const Run& run, const FeatureSpace& features, const PreprocessOptions& options)
       : run_(run), features_(features), reader_(run.bold), drop_(options.drop_first) {
     const ImageHeader& header = reader_.header();
-    if (!same_grid(header.grid, features.mask.grid)) {
-      resampler_.emplace(header.grid, features.mask.grid);
-    }
-    if (resampler_ && !options.resample) {
+    const Grid& grid = features.mask.grid;
+    const bool can_resample = options.resample && header.grid.grayordinates == nullptr && grid.grayordinates == nullptr;
+    const bool same = same_grid(header.grid, grid);
+    if (!same && can_resample) resampler_.emplace(header.grid, grid);
+    if (!same && !can_resample) {
       throw ShapeError(fmt::format(
           "'{}' and the mask {} are of different grids: {} and {}; give a mask (or atlas) on the grid of the run",
           run.bold.string(), run.mask.empty() ? "in use" : fmt::format("'{}'", run.mask.string()),
@@ -131,6 +132,12 @@ class MaskedRun {
     if (header.volumes <= drop_) {
       throw DataError(fmt::format("'{}': {} volumes, of which the first {} were to be dropped", run.bold.string(),
                                   header.volumes, drop_));
+    }
+    if (options.fwhm_mm > 0 && header.grid.grayordinates != nullptr) {
+      throw UsageError(
+          fmt::format("'{}' holds grayordinates, which are smoothed along the surface; leave --fwhm out and "
+                      "smooth before, where needed (wb_command -cifti-smoothing)",
+                      run.bold.string()));
     }
     if (options.fwhm_mm > 0) smoother_.emplace(features.mask.grid, options.fwhm_mm);
   }
@@ -190,7 +197,7 @@ class MaskedRun {
 
   const Run& run_;
   const FeatureSpace& features_;
-  NiftiReader reader_;
+  ImageReader reader_;
   std::vector<float> recorded_, resampled_;
   std::int64_t drop_;
   std::optional<Resampler> resampler_;

@@ -78,24 +78,6 @@ std::string bar_text(double value, double limit) {
   return value == 0 ? "0" : format_number(value, decimals_for(limit));
 }
 
-void draw_bar(SvgWriter& svg, double x, double y, double height, const MapColors& colors, const std::string& label) {
-  constexpr double kWidth = 11;
-  IndexedPicture bar{1, 190, {}, colors.is_signed ? diverging_colors(95) : sequential_colors(190)};
-  const double low = colors.is_signed ? -colors.limit : 0;
-  const auto grey = static_cast<std::uint8_t>(bar.palette.size());
-  bar.palette.push_back({70, 74, 80, 255});
-  for (int p = 0; p < bar.height; ++p) {
-    const double value = low + (colors.limit - low) * (bar.height - 0.5 - p) / bar.height;
-    bar.pixels.push_back(std::abs(value) < colors.cut ? grey : static_cast<std::uint8_t>(bar.height - 1 - p));
-  }
-  svg.text(x, y + 9, shorten_text(label, 11, kBarSpace - 8), "on-dark");
-  const double top = y + 18, bottom = y + height;
-  svg.image(x, top, kWidth, bottom - top, png_data_uri(bar));
-  svg.text(x + kWidth + 5, top + 8, bar_text(colors.limit, colors.limit), "on-dark");
-  svg.text(x + kWidth + 5, bottom, bar_text(low, colors.limit), "on-dark");
-  if (colors.is_signed) svg.text(x + kWidth + 5, (top + bottom) / 2 + 4, "0", "on-dark");
-}
-
 /// Rows of views: axial slices above, sagittal and coronal ones below.
 std::vector<std::vector<ViewLayout>> arrange(const MosaicSlices& slices, const Grid& grid) {
   std::vector<std::vector<ViewLayout>> rows;
@@ -112,6 +94,25 @@ std::vector<std::vector<ViewLayout>> arrange(const MosaicSlices& slices, const G
 }
 
 }  // namespace
+
+void draw_color_bar(SvgWriter& svg, double x, double y, double height, const MapColors& colors,
+                    const std::string& label) {
+  constexpr double kWidth = 11;
+  IndexedPicture bar{1, 190, {}, colors.is_signed ? diverging_colors(95) : sequential_colors(190)};
+  const double low = colors.is_signed ? -colors.limit : 0;
+  const auto grey = static_cast<std::uint8_t>(bar.palette.size());
+  bar.palette.push_back({70, 74, 80, 255});
+  for (int p = 0; p < bar.height; ++p) {
+    const double value = low + (colors.limit - low) * (bar.height - 0.5 - p) / bar.height;
+    bar.pixels.push_back(std::abs(value) < colors.cut ? grey : static_cast<std::uint8_t>(bar.height - 1 - p));
+  }
+  svg.text(x, y + 9, shorten_text(label, 11, kBarSpace - 8), "on-dark");
+  const double top = y + 18, bottom = y + height;
+  svg.image(x, top, kWidth, bottom - top, png_data_uri(bar));
+  svg.text(x + kWidth + 5, top + 8, bar_text(colors.limit, colors.limit), "on-dark");
+  svg.text(x + kWidth + 5, bottom, bar_text(low, colors.limit), "on-dark");
+  if (colors.is_signed) svg.text(x + kWidth + 5, (top + bottom) / 2 + 4, "0", "on-dark");
+}
 
 std::string brain_mosaic(const Image& map, const Image& background, const MosaicSlices& slices,
                          const MosaicOptions& options) {
@@ -158,8 +159,8 @@ std::string brain_mosaic(const Image& map, const Image& background, const Mosaic
   }
   if (has_bar) {
     const double bar_height = std::min(height - kCaption, 190.0);
-    draw_bar(svg, kPadding + width + 16, kPadding + (height - kCaption - bar_height) / 2, bar_height, colors,
-             options.value_label);
+    draw_color_bar(svg, kPadding + width + 16, kPadding + (height - kCaption - bar_height) / 2, bar_height, colors,
+                   options.value_label);
   }
   return svg.finish();
 }

@@ -66,6 +66,10 @@ struct MapColors {
 };
 MapColors map_colors(const Image& map, const Image& background, const MosaicOptions& options);
 
+/// Draws the colours of a map with their ends as a bar, with its top left corner at (x, y).
+void draw_color_bar(SvgWriter& svg, double x, double y, double height, const MapColors& colors,
+                    const std::string& label);
+
 /// Number of pixels between two slices of a row.
 inline constexpr int kSliceGap = 2;
 

@@ -8,6 +8,7 @@ namespace noema {
 namespace {
 
 std::string place(const ContrastPeak& peak) {
+  if (!std::isfinite(peak.ras_mm[0])) return "–";  // a vertex, which only a mesh places
   const auto whole = [](double mm) { return static_cast<long>(std::lround(mm)); };
   return fmt::format("{}, {}, {} mm", whole(peak.ras_mm[0]), whole(peak.ras_mm[1]), whole(peak.ras_mm[2]));
 }

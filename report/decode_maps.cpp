@@ -9,6 +9,7 @@
 #include "noema/report/brain.h"
 #include "noema/report/decode_sections.h"
 #include "noema/report/plots.h"
+#include "noema/report/surface.h"
 
 namespace noema {
 namespace {
@@ -48,9 +49,45 @@ std::string map_figure(const DecodeReport& report, const ReportMap& map, const M
   return html_figure(brain_mosaic(*map.image, *report.mean_image, slices, options), map.name, map.kind);
 }
 
+bool is_on_surfaces(const DecodeReport& report) {
+  return std::any_of(report.maps.begin(), report.maps.end(),
+                     [](const ReportMap& map) { return map.image && map.image->header.grid.grayordinates != nullptr; });
+}
+
+std::string surface_figure(const DecodeReport& report, const ReportMap& map) {
+  check_cancelled();
+  MosaicOptions options;
+  options.title = map.name + (map.label.empty() ? "" : ", " + map.label);
+  options.value_label = map.unit;
+  options.show_top = report.map_top_fraction;
+  return html_figure(surface_mosaic(*map.image, report.surfaces, options), map.name, map.kind);
+}
+
+std::string surface_maps_section(const DecodeReport& report) {
+  if (report.surfaces.empty()) {
+    return html_paragraph(
+        "The maps are of grayordinates; they are in the files listed below. Give meshes of the cortex "
+        "(--surface L.surf.gii R.surf.gii) to see them here.");
+  }
+  std::string out = html_paragraph(
+      "Maps on the cortex, in parallel projection from outside and from the middle; deep structures are not shown. "
+      "Colours end at the 99.5th percentile of each map: blue below zero, red to yellow above; violet to yellow for "
+      "maps without negative values; grey where there is no value.");
+  for (const std::string& label : labels_of_maps(report.maps)) {
+    std::vector<std::string> figures;
+    for (const ReportMap& map : report.maps)
+      if (map.label == label && map.image) figures.push_back(surface_figure(report, map));
+    if (figures.empty()) continue;
+    out += label.empty() ? "" : html_heading(label);
+    out += html_columns(figures, 0);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string maps_section(const DecodeReport& report) {
+  if (is_on_surfaces(report)) return surface_maps_section(report);
   const bool any =
       std::any_of(report.maps.begin(), report.maps.end(), [](const ReportMap& m) { return m.image != nullptr; });
   if (!any || !report.mean_image) return {};

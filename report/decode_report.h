@@ -11,6 +11,7 @@
 
 #include "noema/core/log.h"
 #include "noema/core/provenance.h"
+#include "noema/io/gifti.h"
 #include "noema/io/image.h"
 #include "noema/report/svg.h"
 
@@ -204,6 +205,8 @@ struct DecodeReport {
 
   std::shared_ptr<const Image> mean_image;
   std::vector<ReportMap> maps;
+  /// Meshes to draw maps of grayordinates on; without them these are not drawn.
+  std::vector<SurfaceMesh> surfaces;
   /// The share of a map's voxels that is coloured.
   double map_top_fraction = 0.2;
   std::vector<AgreementRow> agreement;

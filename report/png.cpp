@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "noema/core/base64.h"
 #include "noema/core/error.h"
 
 namespace noema {
@@ -31,21 +32,6 @@ std::string deflate_bytes(const std::string& raw) {
                                static_cast<uLong>(raw.size()), 9);
   if (status != Z_OK) throw NumericalError(fmt::format("compressing a picture failed: zlib status {}", status));
   out.resize(size);
-  return out;
-}
-
-std::string base64(std::string_view bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t b = 0; b < 3; ++b)
-      group = group << 8 | (b < count ? static_cast<unsigned char>(bytes[i + b]) : 0u);
-    for (std::size_t digit = 0; digit < 4; ++digit)
-      out += digit <= count ? kDigits[group >> (18 - 6 * digit) & 63] : '=';
-  }
   return out;
 }
 
@@ -89,7 +75,8 @@ std::string encode_png(const IndexedPicture& picture) {
 }
 
 std::string png_data_uri(const IndexedPicture& picture) {
-  return "data:image/png;base64," + base64(encode_png(picture));
+  const std::string png = encode_png(picture);
+  return "data:image/png;base64," + to_base64(std::as_bytes(std::span(png)));
 }
 
 }  // namespace noema

@@ -50,6 +50,18 @@ TEST(GroupDesign, Columns) {
   EXPECT_NEAR(slopes.values(0, 3), -0.5 * 15, 1e-13);
 }
 
+TEST(GroupDesign, ColumnsOneByOne) {
+  const DesignMatrix design = make_group_columns(participants(), kSubjects, {"1", "age", "group.patient"});
+  EXPECT_THAT(design.names, ElementsAre("intercept", "age", "group.patient"));
+  EXPECT_EQ(design.values.col(0), Eigen::VectorXd::Ones(6));
+  EXPECT_EQ(design.values.col(1), (Eigen::VectorXd(6) << 50, 20, 30, 25, 45, 40).finished());
+  EXPECT_EQ(design.values.col(2), (Eigen::VectorXd(6) << 0, 1, 0, 1, 0, 1).finished());
+  EXPECT_THROW(make_group_columns(participants(), kSubjects, {"group.other"}), DataError);
+  EXPECT_THROW(make_group_columns(participants(), kSubjects, {"group"}), DataError);
+  EXPECT_THROW(make_group_columns(participants(), {"07"}, {"age"}), DataError);
+  EXPECT_THROW(make_group_columns(participants(), kSubjects, {"agee"}), DataError);
+}
+
 TEST(GroupDesign, TwoSampleTest) {
   const MatrixD effects = ar1_noise(6, 4, 0, 41).array() + 2;
   const GlmFit fit = fit_glm(effects, make_group_design(participants(), kSubjects, "group"), NoiseModel::ols);

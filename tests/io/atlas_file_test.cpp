@@ -4,6 +4,7 @@
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/io/atlas.h"
+#include "noema/io/cifti.h"
 #include "noema/io/nifti.h"
 #include "temporary_folder.h"
 
@@ -54,6 +55,52 @@ TEST_F(AtlasFile, MissingAndSharedNames) {
   ASSERT_THAT(collector.entries(), SizeIs(2));
   EXPECT_THAT(collector.entries()[0].message, AllOf(HasSubstr("1 of 4"), HasSubstr("5")));
   EXPECT_THAT(collector.entries()[1].message, AllOf(HasSubstr("2 regions"), HasSubstr("'a'")));
+}
+
+std::shared_ptr<const BrainModels> cortex(std::vector<std::int32_t> vertices, std::int64_t total = 6) {
+  BrainModels models;
+  models.models = {{"CIFTI_STRUCTURE_CORTEX_LEFT", total, std::move(vertices), {}}};
+  return std::make_shared<const BrainModels>(std::move(models));
+}
+
+Cifti dlabel_of_all_vertices() {
+  Cifti cifti;
+  cifti.header.kind = CiftiKind::dlabel;
+  cifti.header.brain_models = cortex({0, 1, 2, 3, 4, 5});
+  cifti.header.points = 1;
+  cifti.header.maps = {{"regions", {{0, "???", {}}, {2, "V1", {}}, {5, "M1", {}}, {9, "none", {}}}}};
+  cifti.values.resize(1, 6);
+  cifti.values << 5, 2, 2, 0, 5, 5;
+  return cifti;
+}
+
+// The runs lack vertex 0 and have a deep structure besides: each vertex is found by its number, what is deep is in
+// none.
+TEST_F(AtlasFile, RegionsOfGrayordinatesGoByVertex) {
+  write_cifti(folder_ / "a.dlabel.nii", dlabel_of_all_vertices());
+  const Atlas atlas = read_atlas(folder_ / "a.dlabel.nii");
+  EXPECT_THAT(atlas.names, ElementsAre("V1", "M1"));
+  EXPECT_THAT(atlas.ids, ElementsAre(2, 5));
+  BrainModels runs = *cortex({5, 3, 1});
+  runs.models.push_back({"CIFTI_STRUCTURE_PUTAMEN_LEFT", 0, {}, {{0, 0, 0}}});
+  runs.volume_shape = {1, 1, 1};
+  const Mask mask{grid_of(std::make_shared<const BrainModels>(runs)), {0, 1, 2, 3}};
+  const FeatureSpace features = make_feature_space(atlas, mask);
+  EXPECT_THAT(features.parcel_of_voxel, ElementsAre(1, -1, 0, -1));
+  EXPECT_THAT(features.names, ElementsAre("V1", "M1"));
+  EXPECT_THAT(to_image(features, std::vector<float>{3, 4}).values, ElementsAre(4, 0, 3, 0));
+}
+
+TEST_F(AtlasFile, GrayordinatesOfAnotherMeshAreRefused) {
+  write_cifti(folder_ / "a.dlabel.nii", dlabel_of_all_vertices());
+  const Atlas atlas = read_atlas(folder_ / "a.dlabel.nii");
+  const Mask mask{grid_of(cortex({1, 2}, 7)), {0, 1}};
+  EXPECT_THAT(error_of<ShapeError>([&] { make_feature_space(atlas, mask); }),
+              AllOf(HasSubstr("a.dlabel.nii"), HasSubstr("7"), HasSubstr("6"), HasSubstr("same mesh")));
+  Mask volume;
+  volume.grid.shape = {2, 1, 1};
+  volume.voxels = {0};
+  EXPECT_THAT(error_of<ShapeError>([&] { make_feature_space(atlas, volume); }), HasSubstr("atlas of volumes"));
 }
 
 TEST_F(AtlasFile, RowsOfMapsGoById) {

@@ -171,6 +171,28 @@ TEST_F(DatasetFolder, SeveralSpacesAreListed) {
 }
 
 // Runs without a preprocessed file must not be mixed in silently.
+TEST_F(DatasetFolder, GrayordinatesWhenTheirSpaceIsAskedForOrAlone) {
+  FakeDataset fake;
+  fake.spaces = {"MNI"};
+  fake.write_raw(root_);
+  fake.write_derivatives(root_ / "derivatives" / "fmriprep");
+  for (const auto& run : index_dataset(root_, {}).runs) EXPECT_EQ(run.entity("space"), "MNI");
+  DatasetQuery query;
+  query.space = "fsLR";
+  const Dataset dataset = index_dataset(root_, query);
+  ASSERT_EQ(dataset.runs.size(), 8U);
+  EXPECT_TRUE(dataset.runs[0].bold.string().ends_with("_space-fsLR_den-91k_bold.dtseries.nii"));
+  EXPECT_TRUE(dataset.runs[0].confounds.string().ends_with("_run-01_desc-confounds_timeseries.tsv"));
+  EXPECT_TRUE(dataset.runs[0].events.string().ends_with("_run-01_events.tsv"));
+  EXPECT_TRUE(dataset.runs[0].mask.empty());
+  EXPECT_EQ(dataset.runs[0].tr_s, 1.5);
+  fs::remove_all(root_);
+  fake.spaces = {};
+  fake.write_raw(root_);
+  fake.write_derivatives(root_ / "derivatives" / "fmriprep");
+  for (const auto& run : index_dataset(root_, {}).runs) EXPECT_EQ(run.entity("space"), "fsLR");
+}
+
 TEST_F(DatasetFolder, PartlyPreprocessed) {
   fake_.spaces = {"MNI"};
   fake_.write_raw(root_);

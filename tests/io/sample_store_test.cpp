@@ -13,6 +13,7 @@
 #include "noema/core/parallel.h"
 #include "noema/core/random.h"
 #include "noema/core/settings.h"
+#include "noema/io/brain_models.h"
 #include "noema/io/safetensors.h"
 #include "temporary_folder.h"
 
@@ -151,6 +152,23 @@ TEST_F(SampleStoreTest, RoundTrip) {
 }
 
 // A provenance longer than an attribute of HDF5 may be, no runs, and a run without volumes.
+TEST_F(SampleStoreTest, GrayordinatesComeBack) {
+  auto models = std::make_shared<BrainModels>();
+  models->models = {{"CIFTI_STRUCTURE_CORTEX_RIGHT", 9, {7, 2, 3}, {}},
+                    {"CIFTI_STRUCTURE_PUTAMEN_LEFT", 0, {}, {{1, 0, 2}, {0, 1, 0}}}};
+  models->volume_shape = {2, 2, 3};
+  models->ras_from_voxel(0, 3) = -0.1;
+  FeatureSpace features;
+  features.mask = {grid_of(models), {0, 2, 4}};
+  write(features, {make_run("01", 5, 3, 1)});
+  const SampleStore store = SampleStore::open(path_);
+  const FeatureSpace& back = *store.features();
+  expect_same(back, features);
+  ASSERT_NE(back.mask.grid.grayordinates, nullptr);
+  EXPECT_EQ(back.mask.grid.grayordinates->models, models->models);
+  EXPECT_TRUE(same_grid(back.mask.grid, features.mask.grid));
+}
+
 TEST_F(SampleStoreTest, Edges) {
   const std::string provenance(200'000, 'p');
   SampleStoreWriter(path_, voxel_features(3), provenance).commit();

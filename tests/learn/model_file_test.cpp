@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "noema/core/error.h"
+#include "noema/io/brain_models.h"
 
 namespace noema {
 namespace {
@@ -113,6 +114,20 @@ TEST_F(ModelFileTest, RoundTrip) {
   }
 }
 
+TEST_F(ModelFileTest, GrayordinatesComeBack) {
+  ModelFile model = make_model(FeatureKind::voxels);
+  auto models = std::make_shared<BrainModels>();
+  models->models = {{"CIFTI_STRUCTURE_CORTEX_RIGHT", 9, {7, 2, 3}, {}},
+                    {"CIFTI_STRUCTURE_PUTAMEN_LEFT", 0, {}, {{1, 0, 2}, {0, 1, 0}}}};
+  models->volume_shape = {2, 2, 3};
+  model.contract.features.mask = {grid_of(models), {0, 1, 3, 4}};
+  write_model(path_, model);
+  const FeatureSpace back = read_model(path_).contract.features;
+  ASSERT_NE(back.mask.grid.grayordinates, nullptr);
+  EXPECT_TRUE(same_grid(back.mask.grid, model.contract.features.mask.grid));
+  EXPECT_EQ(back.mask.voxels, model.contract.features.mask.voxels);
+}
+
 TEST_F(ModelFileTest, InfoWithoutArrays) {
   write_model(path_, make_model(FeatureKind::parcels));
   const nlohmann::json info = read_model_info(path_);
@@ -181,7 +196,7 @@ TEST(ContractTest, WhatFits) {
     for (const std::string space : {"", "MNI152NLin2009cAsym"}) {
       run.space = space;
       const ContractCheck check = check_contract(contract, run, tr_s, false);
-      EXPECT_FALSE(check.resample_grid || check.resample_tr);
+      EXPECT_FALSE(check.resample_grid);
       EXPECT_TRUE(check.notes.empty());
     }
   }
@@ -201,10 +216,12 @@ TEST(ContractTest, WhatDoesNotFit) {
   const std::string both = refusal_of_run(contract, run, 2, false);
   EXPECT_THAT(both, HasSubstr("found a grid of 4×5×6 voxels"));
   EXPECT_THAT(both, HasSubstr("Also: found a TR of 2 s"));
-  const ContractCheck check = check_contract(contract, run, 2, true);
-  EXPECT_TRUE(check.resample_grid && check.resample_tr);
-  ASSERT_EQ(check.notes.size(), 2U);
-  EXPECT_THAT(check.notes[1], HasSubstr("found a TR of 2 s, expected 0.72 s"));
+  EXPECT_THAT(both, HasSubstr("--allow-resample"));
+  EXPECT_THAT(refusal_of_run(contract, run, 2, true), HasSubstr("found a TR of 2 s, expected 0.72 s"));
+  const ContractCheck check = check_contract(contract, run, 0.72, true);
+  EXPECT_TRUE(check.resample_grid);
+  ASSERT_EQ(check.notes.size(), 1U);
+  EXPECT_THAT(check.notes[0], HasSubstr("found a grid of 4×5×6 voxels"));
   run.space = "MNI152NLin6Asym";
   EXPECT_THAT(refusal_of_run(contract, run, 2, true), HasSubstr("--space MNI152NLin2009cAsym"));
 }

@@ -1,0 +1,66 @@
+#include "noema/pipelines/surfaces.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "noema/core/error.h"
+#include "noema/io/atomic_file.h"
+#include "noema/io/brain_models.h"
+
+namespace noema {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLeft = "CIFTI_STRUCTURE_CORTEX_LEFT";
+constexpr const char* kRight = "CIFTI_STRUCTURE_CORTEX_RIGHT";
+
+void check_vertices(const fs::path& file, const SurfaceMesh& mesh, const BrainModels& models) {
+  const BrainModel* model = models.find(mesh.structure, true);
+  if (model == nullptr) {
+    throw ShapeError(fmt::format("'{}' is a surface of {}, which the runs do not have: they have {}", file.string(),
+                                 short_structure(mesh.structure), describe(models)));
+  }
+  if (model->surface_vertices == mesh.vertices()) return;
+  throw ShapeError(
+      fmt::format("'{}' has {} vertices, the runs' {} has {}; give the mesh of the runs (for instance fsLR "
+                  "32k, from TemplateFlow: tpl-fsLR_den-32k_hemi-L_midthickness.surf.gii)",
+                  file.string(), mesh.vertices(), short_structure(mesh.structure), model->surface_vertices));
+}
+
+}  // namespace
+
+std::vector<SurfaceMesh> read_meshes(const std::vector<fs::path>& files, const Grid& grid) {
+  if (files.empty()) return {};
+  if (grid.grayordinates == nullptr) {
+    throw UsageError(
+        "--surface: the runs are volumes, whose maps are drawn as slices; leave it out, or choose runs of "
+        "grayordinates (--space fsLR)");
+  }
+  std::vector<SurfaceMesh> meshes;
+  std::set<std::string> structures;
+  for (const fs::path& file : files) {
+    SurfaceMesh mesh = read_surface(file);
+    if (mesh.structure.empty()) mesh.structure = meshes.empty() ? kLeft : kRight;
+    check_vertices(file, mesh, *grid.grayordinates);
+    if (!structures.insert(mesh.structure).second) {
+      throw UsageError(fmt::format("--surface: '{}' is a second mesh of {}, expected one of each hemisphere",
+                                   file.string(), short_structure(mesh.structure)));
+    }
+    meshes.push_back(std::move(mesh));
+  }
+  return meshes;
+}
+
+std::vector<std::string> keep_meshes(const fs::path& folder, const std::vector<SurfaceMesh>& meshes) {
+  std::vector<std::string> files;
+  if (!meshes.empty()) make_folder(folder / "surfaces");
+  for (const SurfaceMesh& mesh : meshes) {
+    files.push_back(fmt::format("surfaces/{}.surf.gii", gifti_structure(mesh.structure)));
+    write_surface(folder / files.back(), mesh);
+  }
+  return files;
+}
+
+}  // namespace noema

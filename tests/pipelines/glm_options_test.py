@@ -1,0 +1,174 @@
+"""noema glm on a simulated dataset: the group's models against numbers computed here, F, responses, noise, residuals,
+reuse, several subjects at once, and BIDS Stats Models against the same questions as options."""
+import gzip
+import json
+import math
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import damage
+from command import Folder, results, run
+
+QUESTION = ["--contrast", "difference=state1 - state2"]
+SUBJECTS = ["01", "02", "03", "04"]
+
+
+def image(path):
+    content = gzip.decompress(path.read_bytes())
+    offset = int(struct.unpack_from("<f", content, 108)[0])
+    return struct.unpack_from(f"<{(len(content) - offset) // 4}f", content, offset)
+
+
+def maps(folder, contrast, stat):
+    return image(folder / "maps" / f"contrast-{contrast}_stat-{stat}_statmap.nii.gz")
+
+
+def of_subject(folder, subject, contrast, stat):
+    return image(folder / f"sub-{subject}" / "func" / f"sub-{subject}_contrast-{contrast}_stat-{stat}_statmap.nii.gz")
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "maps").glob("*.nii.gz"))}
+
+
+def table(path):
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    return lines[0], lines[1:]
+
+
+def two_groups(data, out):
+    """Two-sample t by hand: groups a (01, 02) and b (03, 04)."""
+    run("glm", data, out, *QUESTION, "--group-formula", "group", "--group-contrast", "more=group[b] - group[a]")
+    effects = [of_subject(out, subject, "difference", "effect") for subject in SUBJECTS]
+    t, p, z = (maps(out, "differenceMore", stat) for stat in "tpz")
+    checked = 0
+    for v, values in enumerate(zip(*effects)):
+        if not any(values):
+            continue
+        a, b = values[:2], values[2:]
+        squares = sum((x - sum(g) / 2) ** 2 for g in (a, b) for x in g)
+        expected = (sum(b) / 2 - sum(a) / 2) / math.sqrt(squares / 2)  # s²·(1/2 + 1/2), s² = squares/2
+        assert abs(t[v] - expected) < 1e-3 * max(1, abs(expected)), (v, t[v], expected)
+        tail = 0.5 - t[v] / (2 * math.sqrt(2 + t[v] ** 2))  # Student's t of two degrees of freedom
+        assert abs(p[v] - tail) < 1e-5 and (z[v] > 0) == (t[v] > 0), (v, p[v], tail)
+        checked += 1
+    assert checked > 100, checked
+    entry = results(out)["contrasts"][0]
+    assert entry["name"] == "difference: more" and entry["df"] == 2 and entry["statistic"] == "t", entry
+    model = json.loads((out / "maps" / "group_model.json").read_text())
+    assert model["subjects"] == SUBJECTS and model["columns"] == ["group[a]", "group[b]"], model
+    errors, _ = run("glm", data, out, *QUESTION, "--group-formula", "grup", status=2)
+    assert "did you mean 'group'" in errors, errors
+
+
+def what_is_kept(data, out):
+    names, rows = table(out / "sub-02" / "func" / "sub-02_task-states_run-02_design.tsv")
+    assert names[:2] == ["state1", "state2"] and names[-1] == "constant" and len(rows) > 20, names
+    model = json.loads((out / "sub-02" / "func" / "sub-02_desc-glm_model.json").read_text())
+    assert [entry["run"] for entry in model["runs"]] == ["sub-02_task-states_run-01", "sub-02_task-states_run-02"]
+    assert model["runs"][1]["columns"] == names and model["contrasts"][0]["formula"] == "state1 - state2", model
+    for file in results(out)["files"]:
+        assert (out / file).exists(), file
+
+
+def reuse(data, folder):
+    out = folder / "kept"
+    words = ["glm", data, out, *QUESTION]
+    errors, _ = run(*words, "--n-procs", "2")
+    assert "reused" not in errors, errors
+    before = bytes_of(out)
+    errors, _ = run(*words)
+    assert "4 of 4 subjects were finished before and are reused" in errors and "reading sub-" not in errors, errors
+    assert bytes_of(out) == before, "kept maps give the same group"
+    run("glm", data, folder / "again", *QUESTION)
+    assert bytes_of(folder / "again") == before, "several at once give what one after the other gives"
+    errors, _ = run(*words, "--noise", "ar2")
+    assert "was computed again: the preprocessing options changed" in errors, errors
+    assert bytes_of(out) != before
+    damage.events(data, "03").write_text(damage.events(data, "03").read_text().replace("state1", "state2", 1))
+    errors, _ = run(*words, "--noise", "ar2")
+    assert "3 of 4 subjects were finished before" in errors and "subject '03' was computed again" in errors, errors
+    for subject in SUBJECTS:
+        run("glm", data, folder / "parts", "participant", "--participant-label", subject, *QUESTION, "--noise", "ar2")
+    errors, _ = run("glm", data, folder / "parts", "group", *QUESTION, "--noise", "ar2")
+    assert "4 of 4 subjects were finished before" in errors, errors
+    assert bytes_of(folder / "parts") == bytes_of(out), "subjects one by one and then the group"
+
+
+def questions(data, folder):
+    out = folder / "f"
+    one = ["--participant-label", "01"]
+    run("glm", data, out, *one, "--contrast", "any=state1; state2", "--contrast", "one=state1;", "--contrast", "t=state1")
+    entry = next(e for e in results(out)["contrasts"] if e["name"] == "any")
+    assert entry["statistic"] == "F" and entry["max"]["t"] > 0 and entry["min"]["t"] >= 0, entry
+    for f, t in zip(maps(out, "one", "F"), maps(out, "t", "t")):
+        assert abs(f - t * t) < 1e-3 * max(1, f), (f, t)
+    assert not (out / "maps" / "contrast-any_stat-effect_statmap.nii.gz").exists()
+
+    run("glm", data, folder / "fir", *one, "--hrf", "fir", "--fir-delays", "0,2,4")
+    names, _ = table(folder / "fir" / "sub-01" / "func" / "sub-01_task-states_run-01_design.tsv")
+    assert names[:4] == ["state1_delay_0", "state1_delay_2", "state1_delay_4", "state2_delay_0"], names
+    assert [e["statistic"] for e in results(folder / "fir")["contrasts"]] == ["F", "F"]
+    run("glm", data, folder / "fir", "--fir-delays", "1", status=2)
+
+    run("glm", data, folder / "left", *one, *QUESTION, "--save-residuals", "--noise", "ols", "--confound-columns", "trans_*")
+    names, rows = table(folder / "left" / "sub-01" / "func" / "sub-01_task-states_run-01_design.tsv")
+    assert "trans_x" in names and "trans_z" in names, names
+    left = image(folder / "left" / "sub-01" / "func" / "sub-01_task-states_run-01_desc-residuals_bold.nii.gz")
+    voxels = len(left) // len(rows)
+    inside = max(range(voxels), key=lambda v: abs(left[v]))
+    for column in range(len(names)):
+        product = sum(float(row[column]) * left[t * voxels + inside] for t, row in enumerate(rows))
+        size = math.sqrt(sum(float(row[column]) ** 2 for row in rows) * sum(x * x for x in left[inside::voxels]))
+        assert abs(product) < 1e-4 * size, (names[column], product, size)
+    errors, _ = run("glm", data, folder / "bad", *QUESTION, "--confound-columns", "trans_w", status=1)
+    assert "trans_w" in errors, errors
+
+
+def stats_model(data, folder):
+    convolve = {"Name": "Convolve", "Input": ["trial_type.*"], "Model": "glover", "Derivative": True}
+    contrast = {"Name": "difference", "ConditionList": ["trial_type.state1", "trial_type.state2"],
+                "Weights": [1, -1], "Test": "t"}
+    both = {"Name": "any", "ConditionList": ["trial_type.state1", "trial_type.state2"],
+            "Weights": [[1, 0], [0, 1]], "Test": "F"}
+    node = {"Level": "Run", "Name": "run", "GroupBy": ["run", "subject"],
+            "Transformations": {"Transformer": "pybids-transforms-v1",
+                                "Instructions": [{"Name": "Factor", "Input": ["trial_type"]}, convolve]},
+            "Model": {"Type": "glm", "X": ["trial_type.*", "trans_x", 1], "Options": {"HighPassFilterCutoffHz": 0.01}},
+            "Contrasts": [contrast, both]}
+    group = {"Level": "Dataset", "Name": "group", "GroupBy": ["contrast"],
+             "Transformations": {"Transformer": "pybids-transforms-v1", "Instructions": [{"Name": "Factor", "Input": ["group"]}]},
+             "Model": {"Type": "glm", "X": ["group.a", "group.b"]},
+             "Contrasts": [{"Name": "more", "ConditionList": ["group.b", "group.a"], "Weights": [1, -1], "Test": "t"}]}
+    subject = {"Level": "Subject", "Name": "subject", "GroupBy": ["subject", "contrast"], "Model": {"X": [1], "Type": "meta"},
+               "DummyContrasts": {"Test": "t"}}
+    model = {"Name": "states", "BIDSModelVersion": "1.0.0", "Input": {"task": ["states"]}, "Nodes": [node, subject, group],
+             "Edges": [{"Source": "run", "Destination": "subject"}, {"Source": "subject", "Destination": "group"}]}
+    file = folder / "model.json"
+    file.write_text(json.dumps(model))
+    run("glm", data, folder / "by-model", "--model", file)
+    run("glm", data, folder / "by-words", *QUESTION, "--contrast", "any=state1; state2", "--hrf", "glover+derivative",
+        "--high-pass", "0.01", "--confound-columns", "trans_x", "--group-formula", "group",
+        "--group-contrast", "more=group[b] - group[a]")
+    assert bytes_of(folder / "by-model") == bytes_of(folder / "by-words") != {}
+    assert of_subject(folder / "by-model", "02", "any", "F") == of_subject(folder / "by-words", "02", "any", "F")
+
+    node["Transformations"]["Instructions"].append({"Name": "Scale", "Input": ["trans_x"]})
+    file.write_text(json.dumps(model))
+    errors, _ = run("glm", data, folder / "refused", "--model", file, status=1)
+    assert "Nodes[0].Transformations.Instructions[2].Name" in errors and "'Scale'" in errors, errors
+    run("glm", data, folder / "refused", "--model", file, *QUESTION, status=2)
+    assert not (folder / "refused").exists()
+
+
+with Folder() as folder:
+    data = damage.simulate(folder / "data", subjects=4, voxel=4)
+    (data / "participants.tsv").write_text(
+        "participant_id\tgroup\tage\n" + "".join(f"sub-{s}\t{'a' if s < '03' else 'b'}\t{20 + int(s)}\n" for s in SUBJECTS))
+    two_groups(data, folder / "groups")
+    what_is_kept(data, folder / "groups")
+    questions(data, folder)
+    stats_model(data, folder)
+    reuse(damage.copy(data, folder / "changing"), folder)

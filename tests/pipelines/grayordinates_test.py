@@ -1,0 +1,81 @@
+"""Runs of grayordinates (CIFTI) go through decode and glm as volumes do, from fMRIPrep's and the HCP's folders."""
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import tiny_grayordinates as tiny
+from command import Folder, accuracy, results, run
+
+QUICK = ["--model", "ridge", "--permutations", "0", "--attribution", "gradient"]
+
+
+def refuses(status, *words, says):
+    errors, _ = run(*words, status=status)
+    for text in says:
+        assert text in errors, f"expected '{text}' in: {errors}"
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def halves(path):
+    """Mean of a map over the left and over the right cortex."""
+    values = [row[0] for row in tiny.values_of(path)]
+    left, right = len(tiny.SHOWN["LEFT"]), len(tiny.SHOWN["RIGHT"])
+    return mean(values[:left]), mean(values[left:left + right])
+
+
+with Folder() as out:
+    bids = tiny.make_bids(out / "bids")
+    meshes = [tiny.gifti(out / "L.surf.gii", tiny.LEFT, "Left"), tiny.gifti(out / "R.surf.gii", tiny.RIGHT, "Right")]
+
+    run("decode", bids, out / "a", *QUICK, "--surface", *meshes)
+    found = results(out / "a")
+    assert found["space"] == "fsLR", found["space"]
+    assert accuracy(found, "ridge") > 0.8, found["models"]
+    maps = sorted((out / "a" / "maps").iterdir())
+    assert maps and all(path.name.endswith(".dscalar.nii") for path in maps), maps
+    left, right = halves(out / "a" / "maps" / "desc-ridge_label-rh_stat-pattern_statmap.dscalar.nii")
+    assert left > 0 > right, (left, right)
+    left, right = halves(out / "a" / "maps" / "contrast-lh_stat-t_statmap.dscalar.nii")
+    assert right > 0 > left, (left, right)
+    info = json.loads(run("info", maps[0], "--json")[1])
+    assert info["kind"] == "dscalar" and info["shape"] == [1, tiny.COUNT], info
+    assert (out / "a" / "sub-01" / "func" / "sub-01_desc-mean_boldref.dscalar.nii").exists()
+    page = (out / "a" / "report.html").read_text()
+    assert page.count("left, outside") == len(found["maps"]) and "right, middle" in page
+    run("report", out / "a")
+    assert (out / "a" / "report.html").read_text() == page
+
+    # A kept model knows its grayordinates, and finished subjects are reused.
+    messages, _ = run("decode", bids, out / "a", *QUICK, "--no-glm")
+    assert "3 of 3 subjects were finished before" in messages, messages
+    assert "--surface" in (out / "a" / "report.html").read_text()
+    run("predict", out / "a" / "models" / "model-ridge.safetensors" if (out / "a" / "models").exists()
+        else next((out / "a").rglob("model-ridge.safetensors")), bids, out / "predicted")
+
+    # Regions of a dlabel atlas that lists the medial walls, too.
+    run("decode", bids, out / "b", *QUICK, "--no-glm", "--atlas", tiny.atlas(out / "halves.dlabel.nii"))
+    assert accuracy(results(out / "b"), "ridge") > 0.9
+    series = json.loads(run("info", out / "b" / "sub-01" / "func" / "sub-01_desc-series_bold.h5", "--json")[1])
+    assert series["feature_names"] == ["left", "right"], series
+
+    run("glm", bids, out / "glm")
+    contrasts = {entry["name"]: entry for entry in results(out / "glm")["contrasts"]}
+    assert contrasts["lh"]["max"]["t"] > 3, contrasts
+
+    # Folders of the HCP, with the states of its table as labels and movement as confounds.
+    hcp = tiny.make_hcp(out / "hcp")
+    run("decode", hcp, out / "c", *QUICK, "--no-glm", "--confounds", "motion")
+    found = results(out / "c")
+    assert found["labels"] == ["lh", "rh"] and found["subjects"] == ["100307", "100408"], found["labels"]
+    assert accuracy(found, "ridge") > 0.8, found["models"]
+
+    refuses(2, "decode", bids, out / "d", *QUICK, "--fwhm", "4", says=["grayordinates", "--fwhm"])
+    refuses(2, "decode", bids, out / "d", *QUICK, "--features", "parcels", says=["--atlas", "dlabel"])
+    small = tiny.atlas(out / "small.dlabel.nii", total=500)
+    refuses(1, "decode", bids, out / "d", *QUICK, "--atlas", small, says=["500", str(tiny.VERTICES), "same mesh"])
+    refuses(2, "decode", bids, out / "d", *QUICK, "--surface", meshes[0], meshes[0], says=["second mesh", "CORTEX_LEFT"])
+    refuses(2, "decode", hcp, out / "e", *QUICK, "--session", "01", says=["--session", "HCP"])
