@@ -212,6 +212,11 @@ FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions
   const ReadableRuns readable = read_headers(runs, choice.unreadable);
   check_grids(readable);
   check_tr(readable);
+  if (options.preprocess.fwhm_mm > 0 && readable.headers.front().grid.grayordinates != nullptr) {
+    throw UsageError(
+        "--fwhm smooths volumes, and these runs are grayordinates, which are smoothed along the surface; leave it out and "
+        "smooth before, where needed (wb_command -cifti-smoothing)");
+  }
   const TargetGrid target{readable.headers.front().grid, readable.runs.front().bold, options.allow_resample};
   Mask mask;
   const Grid& grid = readable.headers.front().grid;

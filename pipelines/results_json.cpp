@@ -6,258 +6,130 @@
 #include <nlohmann/json.hpp>
 
 #include "noema/core/error.h"
-#include "noema/interpret/agreement.h"
-#include "noema/pipelines/record_json.h"
-#include "noema/pipelines/results.h"
+#include "noema/pipelines/results_fields.h"
 
 namespace noema {
 
 using nlohmann::json;
 
-/// One list of fields for each record serves both ways: `fields(visit, record)` calls `visit(name, member)` for each.
-/// Members that are records themselves, optional, or lists of either need nothing more.
-template <class Visit>
-void fields(Visit& visit, SplitRecord& split) {
-  visit("unit", split.unit);
-  visit("hash", split.hash);
-  visit("folds", split.folds);
-  visit("fold_names", split.fold_names);
-  visit("leaks", split.leaks);
-  visit("checks", split.checks);
-  visit("notes", split.notes);
-  visit("violations", split.violations);
-  visit("delay_s", split.delay_s);
-}
-
-template <class Visit>
-void fields(Visit& visit, ScoreDifference& row) {
-  visit("first", row.first);
-  visit("second", row.second);
-  visit("difference", row.difference);
-  visit("low", row.interval.low);
-  visit("high", row.interval.high);
-  visit("p", row.p);
-}
-
-template <class Visit>
-void fields(Visit& visit, FaithfulnessRow& row) {
-  visit("model", row.model);
-  visit("method", row.method);
-  visit("samples", row.samples);
-  visit("gain_over_random", row.gain);
-  visit("standard_error", row.standard_error);
-  visit("fraction_deleted", row.fraction);
-  visit("margin", row.margin);
-  visit("margin_random", row.random);
-  visit("completeness_residual", row.residual);
-}
-
-template <class Visit>
-void fields(Visit& visit, PeakRecord& peak) {
-  visit("t", peak.t);
-  visit("z", peak.z);
-  visit("voxel", peak.voxel);
-  visit("ras_mm", peak.ras_mm);
-}
-
-template <class Visit>
-void fields(Visit& visit, ContrastRecord& row) {
-  visit("name", row.name);
-  visit("formula", row.formula);
-  visit("statistic", row.statistic);
-  visit("subjects", row.subjects);
-  visit("df", row.df);
-  visit("max", row.max);
-  visit("min", row.min);
-  visit("voxels", row.voxels);
-  visit("voxels_z_above_3.1", row.voxels_above);
-}
-
-template <class Visit>
-void fields(Visit& visit, SubjectRow& row) {
-  visit("subject", row.subject);
-  visit("runs", row.runs);
-  visit("volumes", row.volumes);
-  visit("blocks", row.blocks);
-  visit("samples", row.samples);
-}
-
-template <class Visit>
-void fields(Visit& visit, DelayCurve& row) {
-  visit("fold", row.fold);
-  visit("delay_s", row.delay_s);
-  visit("determined", row.determined);
-  visit("shifts_s", row.shifts_s);
-  visit("mean_abs_correlation", row.mean_abs_correlation);
-}
-
-template <class Visit>
-void fields(Visit& visit, TrainingCurves& curves) {
-  visit("model", curves.model);
-  visit("quantity", curves.quantity);
-  visit("runs", curves.runs);
-}
-
-template <class Visit>
-void fields(Visit& visit, MapRecord& map) {
-  visit("file", map.file);
-  visit("name", map.name);
-  visit("kind", map.kind);
-  visit("label", map.label);
-  visit("unit", map.unit);
-  visit("fwhm_mm", map.fwhm_mm);
-}
-
-template <class Visit>
-void fields(Visit& visit, DesignRecord& design) {
-  visit("run", design.run);
-  visit("file", design.file);
-}
-
-template <class Visit>
-void fields(Visit& visit, MethodFacts& method) {
-  visit("preprocessing", method.preprocessing);
-  visit("sample_unit", method.sample_unit);
-  visit("delay_rule", method.delay_rule);
-  visit("features", method.features);
-  visit("glm", method.glm);
-  visit("attributions", method.attributions);
-  visit("bootstrap_draws", method.bootstrap_draws);
-  visit("bootstrap_groups", method.bootstrap_groups);
-  visit("permutations", method.permutations);
-}
-
-struct DiceFields {
-  std::vector<double> dice;
-};
-template <class Visit>
-void fields(Visit& visit, DiceFields& row) {
-  row.dice.resize(std::size(kTopFractions));
-  for (std::size_t i = 0; i < row.dice.size(); ++i) visit(fmt::format("top_{:g}", kTopFractions[i]), row.dice[i]);
-}
-
-template <class Visit>
-void fields(Visit& visit, MapAgreement& row) {
-  visit("label", row.label);
-  visit("first", row.first);
-  visit("second", row.second);
-  visit("part", row.part);
-  visit("fwhm_mm", row.fwhm_mm);
-  visit("pearson", row.pearson);
-  visit("spearman", row.spearman);
-  DiceFields dice{row.dice};
-  visit("dice", dice);
-  row.dice = dice.dice;
-  visit("features", row.features);
-}
-
-struct BalancedAccuracyFields {
-  ModelScores& model;
-};
-template <class Visit>
-void fields(Visit& visit, BalancedAccuracyFields& score) {
-  visit("mean", score.model.balanced_accuracy);
-  visit("sd_over_seeds", score.model.sd_over_seeds);
-  visit("low", score.model.interval.low);
-  visit("high", score.model.interval.high);
-  visit("per_fold", score.model.per_fold);
-  visit("per_seed", score.model.per_seed);
-}
-
-struct ByBlockFields {
-  double right = 0;
-  int blocks = 0;
-};
-template <class Visit>
-void fields(Visit& visit, ByBlockFields& votes) {
-  visit("right", votes.right);
-  visit("blocks", votes.blocks);
-}
-
-template <class Visit>
-void fields(Visit& visit, ModelScores& model) {
-  visit("name", model.name);
-  visit("sample_unit", model.sample_unit);
-  visit("samples", model.samples);
-  visit("groups", model.groups);
-  visit("group_unit", model.group_unit);
-  visit("seeds", model.seeds);
-  BalancedAccuracyFields score{model};
-  visit("balanced_accuracy", score);
-  visit("accuracy", model.accuracy);
-  visit("macro_f1", model.macro_f1);
-  visit("log_loss", model.log_loss);
-  visit("confusion", model.confusion);
-  PermutationResult permutation = model.permutation.value_or(PermutationResult{std::nan(""), 0, {}});
-  visit("p_permutation", permutation.p);
-  visit("permutations", permutation.n);
-  visit("permutation_null", permutation.null);
-  if (permutation.n > 0) model.permutation = permutation;
-  visit("seconds", model.seconds);
-  std::optional<ByBlockFields> votes;
-  if (model.blocks_right) votes = ByBlockFields{*model.blocks_right, model.blocks};
-  visit("by_block", votes);
-  if (votes) {
-    model.blocks_right = votes->right;
-    model.blocks = votes->blocks;
-  }
-  visit("honest_balanced_accuracy", model.honest_balanced_accuracy);
-}
-
-/// Seconds by stage: an object, whose order JSON does not keep, and the order beside it.
-struct StageFields {
-  std::vector<std::pair<std::string, double>>& stages;
-};
-template <class Visit>
-void fields(Visit& visit, StageFields& seconds) {
-  for (auto& [stage, value] : seconds.stages) visit(stage, value);
-}
-
-template <class Visit>
-void fields(Visit& visit, Results& results) {
-  visit("command", results.command);
-  visit("dataset", results.dataset);
-  visit("title", results.title);
-  visit("task", results.task);
-  visit("space", results.space);
-  visit("subjects", results.subjects);
-  visit("failed_subjects", results.failed_subjects);
-  visit("subject_rows", results.subject_rows);
-  visit("labels", results.labels);
-  visit("samples_by_label", results.samples_by_label);
-  visit("chance", results.chance);
-  visit("split", results.split);
-  std::vector<ModelScores> models, baselines;
-  for (const ModelScores& model : results.models) (model.is_baseline ? baselines : models).push_back(model);
-  visit("models", models);
-  visit("baselines", baselines);
-  for (ModelScores& model : baselines) model.is_baseline = true;
-  results.models = models;
-  results.models.insert(results.models.end(), baselines.begin(), baselines.end());
-  visit("comparisons", results.comparisons);
-  visit("agreement", results.agreement);
-  visit("faithfulness", results.faithfulness);
-  visit("contrasts", results.contrasts);
-  visit("delays", results.delays);
-  visit("training", results.training);
-  visit("mean_images", results.mean_images);
-  visit("surfaces", results.surfaces);
-  visit("maps", results.maps);
-  visit("designs", results.designs);
-  visit("method", results.method);
-  std::vector<std::string> stages;
-  for (const auto& [stage, value] : results.seconds) stages.push_back(stage);
-  visit("stages", stages);
-  results.seconds.resize(stages.size());
-  for (std::size_t i = 0; i < stages.size(); ++i) results.seconds[i].first = stages[i];
-  StageFields seconds{results.seconds};
-  visit("seconds", seconds);
-  visit("peak_memory_mb", results.peak_memory_mb);
-  visit("warnings", results.warnings);
-  visit("files", results.files);
-}
+std::string top_fraction_name(double fraction) { return fmt::format("top_{:g}", fraction); }
 
 namespace {
+
+/// A struct is a record where `fields(visit, record)` is declared beside it and calls `visit(name, member)` for each
+/// member. Members may be records, optional (left out without a value), or vectors of records; a NaN is null.
+template <class T, class Visit>
+concept Record = requires(T& record, Visit& visit) {
+  fields(visit, record);
+};
+
+class RecordWriter {
+ public:
+  template <class T>
+  void operator()(const std::string& name, T& value) {
+    object_[name] = written(value);
+  }
+  template <class T>
+  void operator()(const std::string& name, std::optional<T>& value) {
+    if (value) object_[name] = written(*value);
+  }
+  json take() { return std::move(object_); }
+
+ private:
+  /// JSON has no NaN: what is not known is null.
+  static json written(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+  template <class T>
+  static json written(T& value) {
+    if constexpr (Record<T, RecordWriter>) {
+      RecordWriter writer;
+      fields(writer, value);
+      return writer.take();
+    } else {
+      return value;
+    }
+  }
+  template <class T>
+  static json written(std::vector<T>& values) {
+    json list = json::array();
+    for (T& value : values) list.push_back(written(value));
+    return list;
+  }
+  static json written(Eigen::MatrixXi& matrix) {
+    json rows = json::array();
+    for (Eigen::Index i = 0; i < matrix.rows(); ++i) {
+      std::vector<int> row(static_cast<std::size_t>(matrix.cols()));
+      for (Eigen::Index j = 0; j < matrix.cols(); ++j) row[static_cast<std::size_t>(j)] = matrix(i, j);
+      rows.push_back(row);
+    }
+    return rows;
+  }
+
+  json object_ = json::object();
+};
+
+class RecordReader {
+ public:
+  explicit RecordReader(const json& object) : object_(object) {}
+  template <class T>
+  void operator()(const std::string& name, T& value) {
+    read(object_.at(name), value);
+  }
+  template <class T>
+  void operator()(const std::string& name, std::optional<T>& value) {
+    if (object_.contains(name)) read(object_.at(name), value.emplace());
+  }
+
+ private:
+  static void read(const json& from, double& value) {
+    value = from.is_null() ? std::numeric_limits<double>::quiet_NaN() : from.get<double>();
+  }
+  template <class T>
+  static void read(const json& from, T& value) {
+    if constexpr (Record<T, RecordReader>) {
+      RecordReader reader(from);
+      fields(reader, value);
+    } else {
+      from.get_to(value);
+    }
+  }
+  template <std::size_t N>
+  static void read(const json& from, std::array<double, N>& values) {
+    for (std::size_t i = 0; i < N; ++i) read(from.at(i), values[i]);
+  }
+  template <class T>
+  static void read(const json& from, std::vector<T>& values) {
+    values.clear();
+    for (const json& value : from) read(value, values.emplace_back());
+  }
+  static void read(const json& from, Eigen::MatrixXi& matrix) {
+    const auto size = static_cast<Eigen::Index>(from.size());
+    matrix.resize(size, size);
+    for (Eigen::Index i = 0; i < size; ++i) {
+      for (Eigen::Index j = 0; j < size; ++j) {
+        from.at(static_cast<std::size_t>(i)).at(static_cast<std::size_t>(j)).get_to(matrix(i, j));
+      }
+    }
+  }
+
+  const json& object_;
+};
+
+/// A record as a JSON object.
+template <class T>
+json json_of(T record) {
+  RecordWriter writer;
+  fields(writer, record);
+  return writer.take();
+}
+
+/// The inverse. @throws json::exception for a field that is missing or of another type
+template <class T>
+T record_of(const json& object) {
+  T record;
+  RecordReader reader(object);
+  fields(reader, record);
+  return record;
+}
 
 Provenance provenance_of(const json& record) {
   Provenance read;

@@ -18,6 +18,8 @@ bool must_resample(const Image& image, const char* what, Interpolation interpola
                    std::vector<std::string>& notes) {
   const Grid& grid = image.header.grid;
   if (same_grid(grid, target.grid)) return false;
+  // Grayordinates are matched by structure and vertex, not by place.
+  if (grid.grayordinates != nullptr && target.grid.grayordinates != nullptr) return false;
   const std::string path = image.header.path.string();
   const char* how = interpolation == Interpolation::nearest ? "nearest neighbour" : "linearly";
   if (!target.allow_resample) {

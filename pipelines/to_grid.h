@@ -25,7 +25,7 @@ struct TargetGrid {
 Mask mask_on_grid(const std::filesystem::path& path, const TargetGrid& target, std::vector<std::string>& notes);
 
 /// An atlas; another grid is resampled, labels by the nearest neighbour, maps linearly. Labels that no voxel is nearest
-/// to are left out. @throws as above and as `read_atlas`
+/// to are left out. Of grayordinates it stays as it is for runs of grayordinates (`make_feature_space` matches them). @throws as above and as `read_atlas`
 Atlas atlas_on_grid(const std::filesystem::path& path, const std::filesystem::path& names, const TargetGrid& target,
                     std::vector<std::string>& notes);
 

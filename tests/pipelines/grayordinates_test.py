@@ -68,7 +68,7 @@ with Folder() as out:
 
     # Folders of the HCP, with the states of its table as labels and movement as confounds.
     hcp = tiny.make_hcp(out / "hcp")
-    run("decode", hcp, out / "c", *QUICK, "--no-glm", "--confounds", "motion")
+    run("decode", hcp, out / "c", *QUICK, "--no-glm", "--confounds", "motion=derivatives")
     found = results(out / "c")
     assert found["labels"] == ["lh", "rh"] and found["subjects"] == ["100307", "100408"], found["labels"]
     assert accuracy(found, "ridge") > 0.8, found["models"]
