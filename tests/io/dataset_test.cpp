@@ -387,7 +387,7 @@ TEST_F(DatasetFolder, NothingToFind) {
   put(root_ / "dataset_description.json", "{}");
   EXPECT_THAT(error<DataError>(), AllOf(HasSubstr("no functional run of 0 subjects"), HasSubstr("sub-*/")));
   put(root_ / "sub-01/func/sub-01_task-a_hemi-L_bold.func.gii");
-  EXPECT_THAT(error<DataError>(), HasSubstr("surface files are not read"));
+  EXPECT_THAT(error<DataError>(), HasSubstr(".func.gii is not read"));
   put(root_ / "sub-01/func/sub-02_task-a_bold.nii.gz");
   EXPECT_THAT(error<DataError>(), HasSubstr("folder of sub-01"));
 }
