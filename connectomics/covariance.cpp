@@ -47,7 +47,7 @@ struct Frames {
   at::Tensor weights;  // (…, 1, T) of vectors, or undefined
   at::Tensor matrix;   // (…, T, T), or undefined
   at::Tensor total;    // (…, 1, 1)
-  at::Tensor squares;  // (…, 1, 1): Σw² or ΣW²
+  at::Tensor squares;  // (…, 1, 1): Σw² or 1ᵀWW1
 };
 
 Frames frames_of(const at::Tensor& series, const CovarianceOptions& options) {
@@ -59,6 +59,9 @@ Frames frames_of(const at::Tensor& series, const CovarianceOptions& options) {
   if (options.weights.defined()) {
     require_dimensions(options.weights, "weights of frames", 1, "(…, T)");
     require_size(options.weights, "weights of frames", -1, frames);
+    if (const double smallest = options.weights.min().item<double>(); !(smallest >= 0)) {
+      throw UsageError(fmt::format("weights of frames: found {:.4g}, expected them ≥ 0", smallest));
+    }
     result.weights = options.weights.unsqueeze(-2);
     result.total = result.weights.sum(-1, true);
     result.squares = result.weights.square().sum(-1, true);
@@ -67,7 +70,7 @@ Frames frames_of(const at::Tensor& series, const CovarianceOptions& options) {
     require_size(options.frame_matrix, "weights of pairs of frames", -1, frames);
     result.matrix = symmetrised(options.frame_matrix);
     result.total = result.matrix.sum({-2, -1}, true);
-    result.squares = result.matrix.square().sum({-2, -1}, true);
+    result.squares = result.matrix.sum(-1, true).square().sum({-2, -1}, true);
   } else {
     const at::Tensor count = at::full({1, 1}, static_cast<double>(frames), series.options().requires_grad(false));
     result.total = result.squares = count;
@@ -156,7 +159,9 @@ at::Tensor cross_covariance(const at::Tensor& x, const at::Tensor& y, const Cova
 
 at::Tensor pairwise_covariance(const at::Tensor& series, const at::Tensor& observed, double ddof) {
   require_dimensions(series, "series", 2, "(…, C, T)");
-  if (observed.scalar_type() != at::kBool) throw ShapeError("mask of observed entries: expected booleans");
+  if (!observed.defined() || observed.scalar_type() != at::kBool) {
+    throw ShapeError("mask of observed entries: found another type or none, expected booleans");
+  }
   const at::Tensor mask =
       observed.dim() < 2 || observed.size(-2) != series.size(-2) ? observed.unsqueeze(-2) : observed;
   require_size(mask, "mask of observed entries", -1, series.size(-1));

@@ -15,7 +15,7 @@ struct CovarianceOptions {
   /// (…, T, T): weight of each pair of frames, as from `lag_matrix`. The result is symmetrised.
   at::Tensor frame_matrix;
   /// Subtracted from the number of frames: 1 is unbiased. With weights w the divisor is Σw − ddof·Σw²/Σw (numpy's for
-  /// aweights), with a matrix W s − ddof·ΣW²/s, s = ΣW.
+  /// aweights), with a matrix W s − ddof·Σ_s(Σ_t W_st)²/s, s = ΣW.
   double ddof = 1;
   /// Added to the diagonal of `covariance`; only there.
   double ridge = 0;
@@ -25,7 +25,8 @@ struct CovarianceOptions {
 /// numpy's cov.
 ///
 /// Differentiable in series, weights and matrix as often as needed. O(C²T).
-/// @throws ShapeError; UsageError for two kinds of weights; DataError unless the divisor is positive (one frame, all
+/// @throws ShapeError; UsageError for two kinds of weights or negative ones; DataError unless the divisor is positive
+/// (one frame, all
 ///   frames left out), which reads it: one synchronisation on a GPU.
 at::Tensor covariance(const at::Tensor& series, const CovarianceOptions& options = {});
 

@@ -37,6 +37,10 @@ void require_parcels(const at::Tensor& weights, const at::Tensor& series) {
   }
 }
 
+double epsilon_of(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+}
+
 /// 1/x, 0 where x is 0.
 at::Tensor inverse_or_zero(const at::Tensor& x) {
   const at::Tensor zero = x == 0;
@@ -98,13 +102,15 @@ at::Tensor second_moment(const at::Tensor& weights, const at::Tensor& series) {
 
 at::Tensor relative_second_moment(const at::Tensor& weights, const at::Tensor& series) {
   const at::Tensor moment = second_moment(weights, series);
-  return moment * inverse_or_zero(series.var(-2, /*unbiased=*/false, /*keepdim=*/true));
+  const at::Tensor variance = series.var(-2, /*unbiased=*/false, /*keepdim=*/true);
+  const double rounding = 16 * epsilon_of(series);
+  const at::Tensor constant = variance <= series.detach().square().mean(-2, true) * (rounding * rounding);
+  return moment * inverse_or_zero(at::where(constant, at::zeros_like(variance), variance));
 }
 
 at::Tensor homogeneity(const at::Tensor& weights, const at::Tensor& series) {
   require_parcels(weights, series);
-  const double epsilon = series.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
-                                                            : std::numeric_limits<double>::epsilon();
+  const double epsilon = epsilon_of(series);
   const at::Tensor x = series - series.mean(-1, true);
   const at::Tensor constant = at::linalg_vector_norm(x.detach(), 2, at::IntArrayRef{-1}, true) <=
                               16 * epsilon * at::linalg_vector_norm(series.detach(), 2, at::IntArrayRef{-1}, true);

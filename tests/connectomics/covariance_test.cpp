@@ -96,8 +96,11 @@ TEST(Covariance, DiagonalMatrixIsAVectorAndTheResultIsSymmetric) {
   const at::Tensor x = made_up({4, 9}), w = positive({9});
   EXPECT_LT(largest_difference(covariance(x, with_matrix(w.diag())), covariance(x, weighted(w))), 1e-13);
   EXPECT_LT(largest_difference(correlation(x, with_matrix(w.diag())), correlation(x, weighted(w))), 1e-13);
-  const at::Tensor lopsided = covariance(x, with_matrix(positive({9, 9})));
-  EXPECT_LT(largest_difference(lopsided, lopsided.mT()), 1e-14);
+  // (X − μ1ᵀ) W (X − μ1ᵀ)ᵀ / (s − |W1|²/s) with μ = X W 1/s, s = 1ᵀW1, and its transpose.
+  const at::Tensor m = positive({9, 9}), rows = (m.sum(1) + m.sum(0)) / 2, s = m.sum();
+  const at::Tensor centred = x - x.matmul(rows).unsqueeze(-1) / s;
+  const at::Tensor expected = centred.matmul((m + m.mT()) / 2).matmul(centred.mT()) / (s - rows.square().sum() / s);
+  EXPECT_LT(largest_difference(covariance(x, with_matrix(m)), expected), 1e-13);
 }
 
 TEST(Covariance, FramesOfWeightZeroAreNotLookedAt) {
@@ -265,6 +268,8 @@ TEST(Covariance, SaysWhatIsWrong) {
   EXPECT_THAT(message([&] { covariance(made_up({3, 1})); }), HasSubstr("found 0 degrees of freedom"));
   EXPECT_THAT(message([&] { conditional_covariance(x, made_up({7, 8}, 2)); }), HasSubstr("found 0 degrees"));
   EXPECT_THAT(message([&] { cross_covariance(x, made_up({2, 9})); }), HasSubstr("expected 8 in dimension -1"));
+  EXPECT_THAT(message([&] { covariance(x, weighted(made_up({8}))); }), HasSubstr("expected them ≥ 0"));
+  EXPECT_THROW(pairwise_covariance(x, at::ones({3, 8}, at::kDouble)), ShapeError);
   CovarianceOptions both = weighted(positive({8}));
   both.frame_matrix = positive({8, 8});
   EXPECT_THROW(covariance(x, both), UsageError);

@@ -183,6 +183,13 @@ TEST(SpdMean, KarcherConvergesForIllConditionedMatrices) {
   }
 }
 
+TEST(SpdMean, SinglePrecisionFollowsDouble) {
+  const at::Tensor a = made_up_spd(6, 5);
+  for (const SpdMean kind : kMeans) {
+    EXPECT_LT(largest_difference(spd_mean(a.to(at::kFloat), kind), spd_mean(a, kind)), 1e-5) << static_cast<int>(kind);
+  }
+}
+
 TEST(SpdMean, BuresSolvesItsEquation) {
   const at::Tensor a = made_up_spd(6, 4), mean = spd_mean(a, SpdMean::bures), root = spd_sqrt(mean);
   EXPECT_LT(largest_difference(spd_sqrt(root.matmul(a).matmul(root)).mean(0), mean), 1e-11);
