@@ -1,0 +1,243 @@
+// Spins, spectral and variogram surrogates, random parcels and phases.
+#include "noema/connectomics/null_models.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/diag.h>
+#include <ATen/ops/diag_embed.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/fft_irfft.h>
+#include <ATen/ops/fft_rfft.h>
+#include <ATen/ops/linalg_det.h>
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/polar.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/triu_indices.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "noema/connectomics/initialisers.h"
+#include "noema/connectomics/shapes.h"
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/core/random.h"
+
+namespace noema {
+namespace {
+
+void require_count(std::int64_t count) {
+  if (count < 1)
+    throw UsageError(fmt::format("null models: found {} surrogates to draw, expected at least one", count));
+}
+
+/// The map as (V) float64, and the pairs' matrix checked against it.
+at::Tensor checked_map(const at::Tensor& map, const at::Tensor& pairs, std::string_view name) {
+  require_dimensions(map, "map", 1, "(V)");
+  require_square(pairs, name);
+  if (map.dim() != 1) throw ShapeError(fmt::format("map: found shape {}, expected (V)", shape_text(map.sizes())));
+  require_size(pairs, name, -1, map.size(0));
+  return map.detach().to(at::kCPU, at::kDouble);
+}
+
+at::Tensor random_order(std::int64_t size, RandomStream& random) {
+  const std::vector<std::int64_t> order = random.permutation(size);
+  return at::tensor(order, at::kLong);
+}
+
+/// Variograms of maps at points of distance, smoothed by a Gaussian over distances.
+struct Variogram {
+  at::Tensor first, second;  // (M): the pairs that count
+  at::Tensor kernel;         // (bins, M), rows of sum 1
+
+  Variogram(const at::Tensor& distance, const VariogramOptions& options) {
+    const std::int64_t points = distance.size(0);
+    const at::Tensor upper = at::triu_indices(points, points, 1, at::TensorOptions(at::kLong));
+    const at::Tensor all = distance.flatten().index_select(0, upper[0] * points + upper[1]);
+    const auto rank = static_cast<std::int64_t>(std::ceil(options.near_share * static_cast<double>(all.numel())));
+    const double reach = std::get<0>(all.kthvalue(std::max<std::int64_t>(rank, 1))).item<double>();
+    const at::Tensor near = (all <= reach).nonzero().flatten();
+    first = upper[0].index_select(0, near);
+    second = upper[1].index_select(0, near);
+    const at::Tensor d = all.index_select(0, near);
+    const at::Tensor at_distance =
+        at::linspace(d.min().item<double>(), d.max().item<double>(), options.bins, d.options());
+    const double step = (at_distance[1] - at_distance[0]).item<double>();
+    const at::Tensor off = (at_distance.unsqueeze(1) - d) / std::max(3 * step, 1e-300);
+    kernel = at::exp(-(2.68 * off).square() / 2);
+    kernel = kernel / kernel.sum(1, true);
+  }
+  at::Tensor of(const at::Tensor& map) const {
+    const at::Tensor step = map.index_select(0, first) - map.index_select(0, second);
+    return kernel.matmul(0.5 * step * step);
+  }
+};
+
+/// target ≈ level + slope·variogram of the smoothed map, by least squares: the map that this makes, and how badly its
+/// variogram fits.
+struct Matched {
+  at::Tensor map;
+  double error = std::numeric_limits<double>::infinity();
+};
+
+Matched match(const at::Tensor& smoothed, const at::Tensor& noise, const at::Tensor& target,
+              const Variogram& variogram) {
+  const at::Tensor found = variogram.of(smoothed);
+  const at::Tensor centred = found - found.mean();
+  const double spread = centred.square().sum().item<double>();
+  const double slope = spread > 0 ? ((centred * target).sum() / spread).item<double>() : 0;
+  const double level = (target.mean() - slope * found.mean()).item<double>();
+  const double error = (level + slope * found - target).square().sum().item<double>();
+  return {std::sqrt(std::abs(slope)) * smoothed + std::sqrt(std::abs(level)) * noise, error};
+}
+
+}  // namespace
+
+at::Tensor random_rotations(std::int64_t count, std::uint64_t seed) {
+  require_count(count);
+  // The Q of a normal matrix, with a positive diagonal of R, is uniform over orthogonal matrices; a column is turned
+  // round where it would mirror.
+  const auto [q, r] = at::linalg_qr(normal_numbers({count, 3, 3}, seed, "rotations"));
+  const at::Tensor uniform = q * r.diagonal(0, -2, -1).sign().unsqueeze(-2);
+  at::Tensor turn = at::ones({count, 3}, at::kDouble);
+  turn.select(1, 2).copy_(at::linalg_det(uniform).sign());
+  return uniform * turn.unsqueeze(-2);
+}
+
+at::Tensor spin_indices(const at::Tensor& sphere, std::int64_t count, std::uint64_t seed, bool mirrored) {
+  require_dimensions(sphere, "sphere", 2, "(V, 3)");
+  require_size(sphere, "sphere", -1, 3);
+  if (sphere.dim() != 2 || sphere.size(0) == 0) {
+    throw ShapeError(fmt::format("sphere: found shape {}, expected (V, 3) with V ≥ 1", shape_text(sphere.sizes())));
+  }
+  const at::Tensor points = sphere.detach().to(at::kCPU, at::kDouble);
+  const at::Tensor unit = points / points.norm(2, {1}, true);
+  at::Tensor rotations = random_rotations(count, seed);
+  if (mirrored) {
+    const at::Tensor mirror = at::diag(at::tensor({-1.0, 1.0, 1.0}, at::kDouble));
+    rotations = mirror.matmul(rotations).matmul(mirror);
+  }
+  constexpr std::int64_t block = 2048;
+  std::vector<at::Tensor> spins;
+  for (std::int64_t i = 0; i < count; ++i) {
+    check_cancelled();
+    const at::Tensor turned = unit.matmul(rotations[i].t());
+    std::vector<at::Tensor> nearest;
+    for (std::int64_t begin = 0; begin < unit.size(0); begin += block) {
+      const std::int64_t end = std::min(begin + block, unit.size(0));
+      nearest.push_back(unit.slice(0, begin, end).matmul(turned.t()).argmax(1));
+    }
+    spins.push_back(at::cat(nearest));
+  }
+  return at::stack(spins);
+}
+
+at::Tensor moran_surrogates(const at::Tensor& map, const at::Tensor& weights, std::int64_t count, std::uint64_t seed) {
+  require_count(count);
+  const at::Tensor x = checked_map(map, weights, "spatial weights");
+  const std::int64_t points = x.size(0);
+  at::Tensor w = symmetrised(weights.detach().to(at::kCPU, at::kDouble)).clone();
+  w.fill_diagonal_(0);
+  const at::Tensor centred = w - w.mean(0, true) - w.mean(1, true) + w.mean();
+  // One eigenvector is the constant; the others carry the map, and any signs of theirs keep Moran's I.
+  const at::Tensor vectors = std::get<1>(at::linalg_eigh(centred));
+  const at::Tensor mean = x.mean();
+  const at::Tensor parts = vectors.t().matmul(x - mean);
+  RandomStream random(seed, "moran");
+  at::Tensor signs = at::empty({count, points}, at::kDouble);
+  double* values = signs.mutable_data_ptr<double>();
+  for (std::int64_t i = 0; i < signs.numel(); ++i) values[i] = random.below(2) == 0 ? -1 : 1;
+  return mean + (signs * parts).matmul(vectors.t());
+}
+
+at::Tensor morans_i(const at::Tensor& maps, const at::Tensor& weights) {
+  require_dimensions(maps, "maps", 1, "(…, V)");
+  require_square(weights, "spatial weights");
+  require_size(weights, "spatial weights", -1, maps.size(-1));
+  const at::Tensor w = weights - at::diag_embed(weights.diagonal(0, -2, -1));
+  const at::Tensor centred = maps - maps.mean(-1, true);
+  const at::Tensor together = (centred.matmul(w) * centred).sum(-1);
+  return static_cast<double>(maps.size(-1)) / w.sum() * together / centred.square().sum(-1);
+}
+
+at::Tensor variogram_surrogates(const at::Tensor& map, const at::Tensor& distance, std::int64_t count,
+                                std::uint64_t seed, const VariogramOptions& options) {
+  require_count(count);
+  if (options.neighbourhoods.empty() || !(options.near_share > 0 && options.near_share <= 1) || options.bins < 2) {
+    throw UsageError("variograms: expected neighbourhoods, a share of near pairs in (0, 1] and two bins or more");
+  }
+  const at::Tensor x = checked_map(map, distance, "distances");
+  const std::int64_t points = x.size(0);
+  if (points < 3 || (x == x[0]).all().item<bool>()) {
+    throw DataError("variograms: found a constant map or fewer than three points, expected a map that varies");
+  }
+  const at::Tensor d = distance.detach().to(at::kCPU, at::kDouble);
+  const Variogram variogram(d, options);
+  const at::Tensor target = variogram.of(x);
+  std::vector<at::Tensor> smoothers;
+  const at::Tensor sorted = std::get<0>(d.sort(1));
+  for (const double share : options.neighbourhoods) {
+    const auto wanted = static_cast<std::int64_t>(std::lround(share * static_cast<double>(points)));
+    const at::Tensor reach = sorted.select(1, std::clamp<std::int64_t>(wanted, 1, points - 1)).unsqueeze(1);
+    const at::Tensor kernel = at::where(d <= reach, at::exp(-d / reach.clamp_min(1e-300)), at::zeros_like(d));
+    smoothers.push_back(kernel / kernel.sum(1, true));
+  }
+  std::vector<at::Tensor> surrogates;
+  for (std::int64_t i = 0; i < count; ++i) {
+    check_cancelled();
+    RandomStream random(seed, "variogram", {static_cast<std::uint64_t>(i)});
+    const at::Tensor shuffled = x.index_select(0, random_order(points, random));
+    at::Tensor noise = at::empty({points}, at::kDouble);
+    for (std::int64_t v = 0; v < points; ++v) noise.mutable_data_ptr<double>()[v] = random.normal();
+    Matched best;
+    for (const at::Tensor& smoother : smoothers) {
+      const Matched found = match(smoother.matmul(shuffled), noise, target, variogram);
+      if (found.error < best.error) best = found;
+    }
+    surrogates.push_back(best.map - best.map.mean() + x.mean());
+  }
+  return at::stack(surrogates);
+}
+
+at::Tensor random_parcels(const at::Tensor& coordinates, std::int64_t parcels, std::uint64_t seed, Geometry geometry) {
+  require_dimensions(coordinates, "coordinates", 2, "(V, D)");
+  if (parcels < 1 || parcels > coordinates.size(0)) {
+    throw UsageError(fmt::format("random parcels: found {} parcels of {} points, expected 1 to {}", parcels,
+                                 coordinates.size(0), coordinates.size(0)));
+  }
+  RandomStream random(seed, "random parcels");
+  const at::Tensor chosen = random_order(coordinates.size(0), random).slice(0, 0, parcels);
+  const at::Tensor seeds = coordinates.detach().index_select(0, chosen.to(coordinates.device()));
+  return distance_matrix(coordinates.detach(), seeds, geometry).argmin(1);
+}
+
+at::Tensor phase_surrogate(const at::Tensor& series, std::uint64_t seed) {
+  require_dimensions(series, "series", 2, "(F, T)");
+  const std::int64_t frames = series.size(-1);
+  if (frames == 0) throw ShapeError("series: found no frames, expected (F, T) with T ≥ 1");
+  const at::Tensor spectrum = at::fft_rfft(series);
+  at::Tensor angle = 2 * std::numbers::pi * uniform_numbers({spectrum.size(-1)}, seed, "phases");
+  angle[0] = 0;
+  if (frames % 2 == 0) angle[spectrum.size(-1) - 1] = 0;
+  const at::Tensor turn = at::polar(at::ones_like(angle), angle).to(spectrum.options());
+  return at::fft_irfft(spectrum * turn, frames);
+}
+
+double surrogate_p_value(double observed, const at::Tensor& nulls) {
+  if (!nulls.defined() || nulls.numel() == 0) throw ShapeError("nulls: found none, expected at least one");
+  const auto above = (nulls.abs() >= std::abs(observed)).sum().item<std::int64_t>();
+  return static_cast<double>(1 + above) / static_cast<double>(1 + nulls.numel());
+}
+
+}  // namespace noema

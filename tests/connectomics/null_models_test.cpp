@@ -1,0 +1,137 @@
+// Null models: what each keeps, and that their p values mean what they say.
+#include "noema/connectomics/null_models.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "gradient_check.h"
+#include "noema/connectomics/initialisers.h"
+#include "noema/core/error.h"
+
+namespace noema {
+namespace {
+
+at::Tensor sphere(std::int64_t count) {
+  const at::Tensor i = at::arange(count, at::kDouble) + 0.5;
+  const at::Tensor z = 1 - 2 * i / static_cast<double>(count), turn = i * (std::numbers::pi * (3 - std::sqrt(5.0)));
+  const at::Tensor ring = (1 - z * z).sqrt();
+  return 10 * at::stack({ring * turn.cos(), ring * turn.sin(), z}, 1);
+}
+
+/// Smooth maps (n, V): white noise under a Gaussian of σ on the sphere.
+at::Tensor smooth_maps(const at::Tensor& points, std::int64_t count, std::uint64_t seed) {
+  const at::Tensor d = distance_matrix(points, points, Geometry::spherical);
+  return normal_numbers({count, points.size(0)}, seed, "maps").matmul(at::exp(-d * d / 50));
+}
+
+double correlation(const at::Tensor& a, const at::Tensor& b) {
+  return at::corrcoef(at::stack({a, b}))[0][1].item<double>();
+}
+
+/// Share of pairs of unrelated maps that are called significant at 0.05.
+template <class Nulls>
+double false_positives(const at::Tensor& maps, const at::Tensor& others, const Nulls& nulls) {
+  int significant = 0;
+  for (std::int64_t i = 0; i < maps.size(0); ++i) {
+    const at::Tensor drawn = nulls(maps[i], static_cast<std::uint64_t>(i));
+    const at::Tensor z = drawn - drawn.mean(1, true), y = others[i] - others[i].mean();
+    const at::Tensor r = z.matmul(y) / (z.norm(2, {1}) * y.norm());
+    significant += surrogate_p_value(correlation(maps[i], others[i]), r) <= 0.05;
+  }
+  return significant / static_cast<double>(maps.size(0));
+}
+
+TEST(NullModels, RotationsAndSpins) {
+  const at::Tensor q = random_rotations(2000, 1);
+  EXPECT_LT(largest_difference(q.matmul(q.mT()), at::eye(3, at::kDouble)), 1e-13);
+  EXPECT_LT(largest_difference(at::linalg_det(q), at::ones({2000}, at::kDouble)), 1e-13);
+  EXPECT_LT(q.mean(0).abs().max().item<double>(), 0.05);  // no direction is preferred
+  EXPECT_NEAR(q.square().mean().item<double>(), 1.0 / 3, 1e-12);
+  const at::Tensor points = sphere(400);
+  const at::Tensor spins = spin_indices(points, 5, 3);
+  for (std::int64_t i = 0; i < 5; ++i) {
+    // Neighbours stay neighbours: distances between the sources are those of the vertices, up to the mesh's width.
+    const at::Tensor moved = points.index_select(0, spins[i]);
+    const at::Tensor before = distance_matrix(points, points), after = distance_matrix(moved, moved);
+    EXPECT_LT((before - after).abs().mean().item<double>(), 1);
+    EXPECT_GT((moved - points).norm(2, {1}).mean().item<double>(), 1);
+  }
+  EXPECT_TRUE(spins.equal(spin_indices(points, 5, 3)));
+  // A pair of hemispheres: mirrored spheres get mirrored spins.
+  const at::Tensor mirrored = points * at::tensor({-1., 1., 1.}, at::kDouble);
+  EXPECT_TRUE(spin_indices(mirrored, 5, 3, true).equal(spins));
+  EXPECT_THROW(spin_indices(points, 0, 3), UsageError);
+  EXPECT_THROW(spin_indices(made_up({4, 2}), 1, 3), ShapeError);
+}
+
+TEST(NullModels, MoranKeepsMoments) {
+  const at::Tensor points = sphere(120), d = distance_matrix(points, points, Geometry::spherical);
+  const at::Tensor weights = at::exp(-d / 3), map = smooth_maps(points, 1, 2)[0] + 4;
+  const at::Tensor nulls = moran_surrogates(map, weights, 20, 1);
+  EXPECT_LT(largest_difference(nulls.mean(1), map.mean().expand({20})), 1e-10);
+  EXPECT_LT(largest_difference(nulls.var(1), map.var().expand({20})), 1e-10);
+  EXPECT_LT(largest_difference(morans_i(nulls, weights), morans_i(map, weights).expand({20})), 1e-10);
+  EXPECT_GT(morans_i(map, weights).item<double>(), 0.1);
+  EXPECT_LT(std::abs(correlation(nulls[0], map)), 0.9);
+  EXPECT_GT((nulls[0] - nulls[1]).norm().item<double>(), 0.1);
+  EXPECT_THROW(moran_surrogates(map, made_up({3, 3}), 2, 1), ShapeError);
+}
+
+TEST(NullModels, ProbabilitiesAreCalibrated) {
+  const at::Tensor points = sphere(100), d = distance_matrix(points, points, Geometry::spherical);
+  const at::Tensor maps = smooth_maps(points, 120, 5), others = smooth_maps(points, 120, 6);
+  const auto shuffled = [](const at::Tensor& map, std::uint64_t seed) {
+    return map.index_select(0, uniform_numbers({60, map.size(0)}, seed, "shuffle").argsort(std::int64_t{1}).flatten())
+        .reshape({60, -1});
+  };
+  EXPECT_GT(false_positives(maps, others, shuffled), 0.35);  // smooth maps correlate by chance
+  const auto moran = [&](const at::Tensor& map, std::uint64_t seed) {
+    return moran_surrogates(map, at::exp(-d / 5), 60, seed);
+  };
+  EXPECT_LT(false_positives(maps, others, moran), 0.13);
+  const auto spun = [&](const at::Tensor& map, std::uint64_t seed) {
+    return map.index_select(0, spin_indices(points, 60, seed).flatten()).reshape({60, -1});
+  };
+  EXPECT_LT(false_positives(maps, others, spun), 0.13);
+}
+
+TEST(NullModels, VariogramsAreMatched) {
+  const at::Tensor points = sphere(100), d = distance_matrix(points, points, Geometry::spherical);
+  const at::Tensor map = smooth_maps(points, 1, 9)[0];
+  const at::Tensor nulls = variogram_surrogates(map, d, 20, 1);
+  const auto near_step = [&](const at::Tensor& m) {
+    const at::Tensor step = m.unsqueeze(1) - m;
+    return step.square().masked_select((d > 0).logical_and(d < 4)).mean().item<double>();
+  };
+  double mean = 0;
+  for (std::int64_t i = 0; i < 20; ++i) mean += near_step(nulls[i]) / 20;
+  EXPECT_NEAR(mean / near_step(map), 1, 0.3);
+  const at::Tensor shuffled = map.index_select(0, uniform_numbers({100}, 1, "shuffle").argsort());
+  EXPECT_GT(near_step(shuffled) / near_step(map), 2.5);  // what a plain shuffle makes of it
+  EXPECT_NEAR(nulls[0].mean().item<double>(), map.mean().item<double>(), 1e-12);
+  EXPECT_THROW(variogram_surrogates(at::ones({100}, at::kDouble), d, 1, 1), DataError);
+}
+
+TEST(NullModels, RandomParcelsAndPhases) {
+  const at::Tensor points = sphere(200);
+  const at::Tensor labels = random_parcels(points, 12, 3, Geometry::spherical);
+  EXPECT_EQ(at::bincount(labels).numel(), 12);
+  EXPECT_GT(at::bincount(labels).min().item<std::int64_t>(), 0);
+  EXPECT_FALSE(labels.equal(random_parcels(points, 12, 4, Geometry::spherical)));
+  EXPECT_EQ(random_parcels(points, 200, 1).sum().item<std::int64_t>(), 199 * 100);
+  EXPECT_THROW(random_parcels(points, 201, 1), UsageError);
+  for (const std::int64_t frames : {50, 51}) {
+    const at::Tensor x = made_up({4, frames}).cumsum(1);
+    const at::Tensor null = phase_surrogate(x, 1);
+    EXPECT_LT(largest_difference(at::cov(null), at::cov(x)), 1e-10);
+    EXPECT_LT(largest_difference(at::fft_rfft(null).abs(), at::fft_rfft(x).abs()), 1e-10);
+    EXPECT_GT(largest_difference(null, x), 0.5);
+  }
+  EXPECT_DOUBLE_EQ(surrogate_p_value(0.5, at::tensor({0.1, -0.6, 0.5, 0.2}, at::kDouble)), 3.0 / 5);
+  EXPECT_THROW(surrogate_p_value(0.5, {}), ShapeError);
+}
+
+}  // namespace
+}  // namespace noema
