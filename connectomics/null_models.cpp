@@ -1,4 +1,4 @@
-// Spins, spectral and variogram surrogates, random parcels and phases.
+// Spins, spectral surrogates, random parcels and phases.
 #include "noema/connectomics/null_models.h"
 
 #include <ATen/TensorOperators.h>
@@ -54,52 +54,6 @@ at::Tensor checked_map(const at::Tensor& map, const at::Tensor& pairs, std::stri
 at::Tensor random_order(std::int64_t size, RandomStream& random) {
   const std::vector<std::int64_t> order = random.permutation(size);
   return at::tensor(order, at::kLong);
-}
-
-/// Variograms of maps at points of distance, smoothed by a Gaussian over distances.
-struct Variogram {
-  at::Tensor first, second;  // (M): the pairs that count
-  at::Tensor kernel;         // (bins, M), rows of sum 1
-
-  Variogram(const at::Tensor& distance, const VariogramOptions& options) {
-    const std::int64_t points = distance.size(0);
-    const at::Tensor upper = at::triu_indices(points, points, 1, at::TensorOptions(at::kLong));
-    const at::Tensor all = distance.flatten().index_select(0, upper[0] * points + upper[1]);
-    const auto rank = static_cast<std::int64_t>(std::ceil(options.near_share * static_cast<double>(all.numel())));
-    const double reach = std::get<0>(all.kthvalue(std::max<std::int64_t>(rank, 1))).item<double>();
-    const at::Tensor near = (all <= reach).nonzero().flatten();
-    first = upper[0].index_select(0, near);
-    second = upper[1].index_select(0, near);
-    const at::Tensor d = all.index_select(0, near);
-    const at::Tensor at_distance =
-        at::linspace(d.min().item<double>(), d.max().item<double>(), options.bins, d.options());
-    const double step = (at_distance[1] - at_distance[0]).item<double>();
-    const at::Tensor off = (at_distance.unsqueeze(1) - d) / std::max(3 * step, 1e-300);
-    kernel = at::exp(-(2.68 * off).square() / 2);
-    kernel = kernel / kernel.sum(1, true);
-  }
-  at::Tensor of(const at::Tensor& map) const {
-    const at::Tensor step = map.index_select(0, first) - map.index_select(0, second);
-    return kernel.matmul(0.5 * step * step);
-  }
-};
-
-/// target ≈ level + slope·variogram of the smoothed map, by least squares: the map that this makes, and how badly its
-/// variogram fits.
-struct Matched {
-  at::Tensor map;
-  double error = std::numeric_limits<double>::infinity();
-};
-
-Matched match(const at::Tensor& smoothed, const at::Tensor& noise, const at::Tensor& target,
-              const Variogram& variogram) {
-  const at::Tensor found = variogram.of(smoothed);
-  const at::Tensor centred = found - found.mean();
-  const double spread = centred.square().sum().item<double>();
-  const double slope = spread > 0 ? ((centred * target).sum() / spread).item<double>() : 0;
-  const double level = (target.mean() - slope * found.mean()).item<double>();
-  const double error = (level + slope * found - target).square().sum().item<double>();
-  return {std::sqrt(std::abs(slope)) * smoothed + std::sqrt(std::abs(level)) * noise, error};
 }
 
 }  // namespace
@@ -169,45 +123,6 @@ at::Tensor morans_i(const at::Tensor& maps, const at::Tensor& weights) {
   const at::Tensor centred = maps - maps.mean(-1, true);
   const at::Tensor together = (centred.matmul(w) * centred).sum(-1);
   return static_cast<double>(maps.size(-1)) / w.sum() * together / centred.square().sum(-1);
-}
-
-at::Tensor variogram_surrogates(const at::Tensor& map, const at::Tensor& distance, std::int64_t count,
-                                std::uint64_t seed, const VariogramOptions& options) {
-  require_count(count);
-  if (options.neighbourhoods.empty() || !(options.near_share > 0 && options.near_share <= 1) || options.bins < 2) {
-    throw UsageError("variograms: expected neighbourhoods, a share of near pairs in (0, 1] and two bins or more");
-  }
-  const at::Tensor x = checked_map(map, distance, "distances");
-  const std::int64_t points = x.size(0);
-  if (points < 3 || (x == x[0]).all().item<bool>()) {
-    throw DataError("variograms: found a constant map or fewer than three points, expected a map that varies");
-  }
-  const at::Tensor d = distance.detach().to(at::kCPU, at::kDouble);
-  const Variogram variogram(d, options);
-  const at::Tensor target = variogram.of(x);
-  std::vector<at::Tensor> smoothers;
-  const at::Tensor sorted = std::get<0>(d.sort(1));
-  for (const double share : options.neighbourhoods) {
-    const auto wanted = static_cast<std::int64_t>(std::lround(share * static_cast<double>(points)));
-    const at::Tensor reach = sorted.select(1, std::clamp<std::int64_t>(wanted, 1, points - 1)).unsqueeze(1);
-    const at::Tensor kernel = at::where(d <= reach, at::exp(-d / reach.clamp_min(1e-300)), at::zeros_like(d));
-    smoothers.push_back(kernel / kernel.sum(1, true));
-  }
-  std::vector<at::Tensor> surrogates;
-  for (std::int64_t i = 0; i < count; ++i) {
-    check_cancelled();
-    RandomStream random(seed, "variogram", {static_cast<std::uint64_t>(i)});
-    const at::Tensor shuffled = x.index_select(0, random_order(points, random));
-    at::Tensor noise = at::empty({points}, at::kDouble);
-    for (std::int64_t v = 0; v < points; ++v) noise.mutable_data_ptr<double>()[v] = random.normal();
-    Matched best;
-    for (const at::Tensor& smoother : smoothers) {
-      const Matched found = match(smoother.matmul(shuffled), noise, target, variogram);
-      if (found.error < best.error) best = found;
-    }
-    surrogates.push_back(best.map - best.map.mean() + x.mean());
-  }
-  return at::stack(surrogates);
 }
 
 at::Tensor random_parcels(const at::Tensor& coordinates, std::int64_t parcels, std::uint64_t seed, Geometry geometry) {

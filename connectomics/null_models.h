@@ -28,19 +28,6 @@ at::Tensor moran_surrogates(const at::Tensor& map, const at::Tensor& weights, st
 /// Moran's I of maps (…, V). @throws ShapeError
 at::Tensor morans_i(const at::Tensor& maps, const at::Tensor& weights);
 
-struct VariogramOptions {
-  /// Shares of the V points over which shuffled maps are smoothed; the one that fits best is taken.
-  std::vector<double> neighbourhoods = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
-  /// Share of the smallest distances on which variograms are compared, and the number of their points.
-  double near_share = 0.25;
-  int bins = 25;
-};
-/// Surrogates of like variogram (Burt et al. 2020, doi:10.1016/j.neuroimage.2020.117038): (n, V) shuffled maps,
-/// smoothed, scaled and roughened to the map's variogram. Cost O(n·|neighbourhoods|·V²).
-/// @param distance (V, V) symmetric ≥ 0. @throws ShapeError; UsageError; DataError for a constant map
-at::Tensor variogram_surrogates(const at::Tensor& map, const at::Tensor& distance, std::int64_t count,
-                                std::uint64_t seed, const VariogramOptions& options = {});
-
 /// (V) int64: parcels 0 … P − 1 of the points nearest to P random points among them: contiguous, random, not empty.
 /// @throws ShapeError; UsageError unless 1 ≤ P ≤ V
 at::Tensor random_parcels(const at::Tensor& coordinates, std::int64_t parcels, std::uint64_t seed,

@@ -97,23 +97,6 @@ TEST(NullModels, ProbabilitiesAreCalibrated) {
   EXPECT_LT(false_positives(maps, others, spun), 0.13);
 }
 
-TEST(NullModels, VariogramsAreMatched) {
-  const at::Tensor points = sphere(100), d = distance_matrix(points, points, Geometry::spherical);
-  const at::Tensor map = smooth_maps(points, 1, 9)[0];
-  const at::Tensor nulls = variogram_surrogates(map, d, 20, 1);
-  const auto near_step = [&](const at::Tensor& m) {
-    const at::Tensor step = m.unsqueeze(1) - m;
-    return step.square().masked_select((d > 0).logical_and(d < 4)).mean().item<double>();
-  };
-  double mean = 0;
-  for (std::int64_t i = 0; i < 20; ++i) mean += near_step(nulls[i]) / 20;
-  EXPECT_NEAR(mean / near_step(map), 1, 0.3);
-  const at::Tensor shuffled = map.index_select(0, uniform_numbers({100}, 1, "shuffle").argsort());
-  EXPECT_GT(near_step(shuffled) / near_step(map), 2.5);  // what a plain shuffle makes of it
-  EXPECT_NEAR(nulls[0].mean().item<double>(), map.mean().item<double>(), 1e-12);
-  EXPECT_THROW(variogram_surrogates(at::ones({100}, at::kDouble), d, 1, 1), DataError);
-}
-
 TEST(NullModels, RandomParcelsAndPhases) {
   const at::Tensor points = sphere(200);
   const at::Tensor labels = random_parcels(points, 12, 3, Geometry::spherical);

@@ -71,7 +71,7 @@ Results full_results() {
   r.comparisons = {{"a", "b", 0.1, {-0.1, 0.3}, 0.04}};
   r.agreement = {{"cat", "a map", "another", "signed", 8, 0.9, 0.8, {0.1, 0.2, 0.3}, 1000}};
   r.faithfulness = {{"ridge", "gradient", 15, 0.4, 0.1, {0, 1}, {1, 0}, {1, 0.5}, std::nan("")}};
-  r.contrasts = {{"all", "a + b", 2, 31, {5, 4, {1, 2, 3}, {4.5, -5, 6}}, {-3, -2, {7, 8, 9}, {1, 2, 3}}, 100, 17}};
+  r.contrasts = {{"all", "a; b", "F", 2, 31, {5, 4, {1, 2, 3}, {4.5, -5, 6}}, {-3, -2, {7, 8, 9}, {1, 2, 3}}, 100, 17}};
   r.delays = {{"run-1", 4.5, true, {0, 1}, {0.1, 0.3}}};
   r.training = {{"long-conv", "training loss", {{1, 0.5}, {0.9}}}};
   r.mean_images = {"mean.nii.gz"};
