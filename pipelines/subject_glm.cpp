@@ -176,8 +176,8 @@ std::string configuration_of(const GlmJob& job, const std::vector<std::size_t>& 
   Hasher events;
   for (const std::size_t r : runs) {
     for (const Event& event : job.events[r]) {
-      events.add(
-          fmt::format("{}\t{}\t{}\t{}\t{}\n", job.runs[r].id(), event.onset_s, event.duration_s, event.label, event.modulation));
+      events.add(fmt::format("{}\t{}\t{}\t{}\t{}\n", job.runs[r].id(), event.onset_s, event.duration_s, event.label,
+                             event.modulation));
     }
   }
   return preprocess_to_toml(job.preprocess) + json{{"hrf", hrf_model_name(job.hrf)},

@@ -8,21 +8,21 @@ SHAPE = (8, 7, 4)
 TR = 2.0
 
 
-def nifti(path, volumes, kind="f"):
-    """Volumes are lists of values, x fastest; 3 mm voxels; `kind` is f (float32) or B (uint8)."""
+def nifti(path, volumes, kind="f", shape=SHAPE, size_mm=3.0, origin=(-12, -10, -6)):
+    """Volumes are lists of values, x fastest; cubic voxels; `kind` is f (float32) or B (uint8)."""
     code, bits = {"f": (16, 32), "B": (2, 8)}[kind]
     count = len(volumes)
     header = bytearray(352)
     struct.pack_into("<i", header, 0, 348)
-    struct.pack_into("<8h", header, 40, 4 if count > 1 else 3, *SHAPE, count, 1, 1, 1)
+    struct.pack_into("<8h", header, 40, 4 if count > 1 else 3, *shape, count, 1, 1, 1)
     struct.pack_into("<2h", header, 70, code, bits)
-    struct.pack_into("<8f", header, 76, 1, 3, 3, 3, TR, 0, 0, 0)
+    struct.pack_into("<8f", header, 76, 1, size_mm, size_mm, size_mm, TR, 0, 0, 0)
     struct.pack_into("<f", header, 108, 352)
     struct.pack_into("<2f", header, 112, 1, 0)
     header[123] = 2 + 8  # mm, s
     struct.pack_into("<2h", header, 252, 0, 4)
-    for row, values in enumerate([(3, 0, 0, -12), (0, 3, 0, -10), (0, 0, 3, -6)]):
-        struct.pack_into("<4f", header, 280 + 16 * row, *values)
+    for row in range(3):
+        struct.pack_into("<4f", header, 280 + 16 * row, *[size_mm * (row == c) for c in range(3)], origin[row])
     header[344:348] = b"n+1\0"
     data = b"".join(struct.pack(f"<{len(v)}{kind}", *v) for v in volumes)
     path.parent.mkdir(parents=True, exist_ok=True)
