@@ -96,9 +96,10 @@ std::string fingerprint_of(const SampleSet& set) {
     hasher.add(fmt::format("{}|{}|{}|", run.id, sample.label, fmt::join(sample.volumes, ",")));
     hasher.add(std::as_bytes(std::span(sample.weights)));
     const MatrixF& values = run.series.values;
-    if (sample.volumes.empty()) continue;
-    const float* first = values.data() + static_cast<std::int64_t>(sample.volumes.front()) * values.cols();
-    hasher.add(std::as_bytes(std::span(first, static_cast<std::size_t>(values.cols()))));
+    for (const int volume : sample.volumes) {
+      const float* row = values.data() + static_cast<std::int64_t>(volume) * values.cols();
+      hasher.add(std::as_bytes(std::span(row, static_cast<std::size_t>(values.cols()))));
+    }
   }
   return hasher.digest();
 }

@@ -37,7 +37,7 @@ class ClassificationTask : public TrainingTask {
 /// @throws DataError with a single run.
 std::pair<std::vector<int>, std::vector<int>> hold_in(const SampleSet& set, std::uint64_t seed);
 
-/// A fingerprint of the samples and of the volumes they begin with.
+/// A fingerprint of the samples and their volumes.
 std::string fingerprint_of(const SampleSet& set);
 
 }  // namespace noema

@@ -54,6 +54,23 @@ std::string fingerprint_of(const std::optional<NetworkStart>& start) {
   return fmt::format("{} {} {}", hasher.digest(), start->keep_output, start->learning_rate_scale);
 }
 
+/// What the network sees of the features.
+std::string fingerprint_of(const std::optional<FeatureTransform>& transform) {
+  if (!transform) return "as they are";
+  Hasher hasher;
+  hasher.add(std::as_bytes(std::span(transform->selected())));
+  const auto add = [&](const auto& values) {
+    hasher.add(std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
+  };
+  add(transform->mean());
+  add(transform->scale());
+  if (transform->whitens()) {
+    add(transform->basis());
+    add(transform->gains());
+  }
+  return hasher.digest();
+}
+
 at::Tensor column(const Eigen::VectorXf& values, at::Device device) {
   return tensor_of(MatrixF(values.transpose())).view({-1}).to(device);
 }
@@ -153,8 +170,9 @@ void NetworkClassifier::fit(const SampleSet& set) {
   const VolumeSource training_source(train, transform_, is_volume_network());
   const VolumeSource held_in_source(held_in, transform_, false);
   ClassificationTask task(*network_, options_, training_source, held_in_source,
-                          fmt::format("{}|{}|{}|{}|{}|{}", kind(), settings(), options_.label_smoothing,
-                                      options_.shortest_crop, fingerprint_of(options_.start), fingerprint_of(train)));
+                          fmt::format("{}|{}|{}|{}|{}|{}|{}|{}", kind(), settings(), options_.label_smoothing,
+                                      options_.shortest_crop, fingerprint_of(options_.start),
+                                      fingerprint_of(transform_), fingerprint_of(train), fingerprint_of(held_in)));
   TrainingOptions training = options_.training;
   if (!options_.checkpoint_folder.empty()) {
     make_folder(options_.checkpoint_folder);

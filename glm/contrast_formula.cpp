@@ -58,7 +58,7 @@ class FormulaParser {
     while (true) {
       const bool times = accept('*');
       if (!times && !accept('/')) return value;
-      const Value other = factor();
+      const Value other = factor(/*divisor=*/!times);
       if (!other.is_number() && (!times || !value.is_number())) fail("columns cannot be multiplied or divided");
       if (!times) {
         if (other.number == 0) fail("it divides by 0");
@@ -71,7 +71,8 @@ class FormulaParser {
 
   static Value scaled(const Value& value, double by) { return {value.weights * by, value.number * by}; }
 
-  Value factor() {
+  Value factor(bool divisor = false) {
+    if (const auto number = clear_number(divisor)) return {{}, *number};
     if (const auto column = longest_name()) return unit(*column);
     if (accept('+')) return factor();
     if (accept('-')) return scaled(factor(), -1);
@@ -83,6 +84,16 @@ class FormulaParser {
     if (peek() == '\'' || peek() == '"') return quoted();
     if (const auto number = read_number()) return {{}, *number};
     fail_unknown(word());
+  }
+
+  /// A number where a column makes no sense: as a divisor, or before a `*`. Elsewhere it may be the name of a column.
+  std::optional<double> clear_number(bool divisor) {
+    peek();
+    const std::size_t before = place_;
+    const auto number = read_number();
+    if (number && (divisor || peek() == '*')) return number;
+    place_ = before;
+    return std::nullopt;
   }
 
   /// The longest column that stands here and does not end inside a word.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "noema/core/error.h"
@@ -99,6 +100,12 @@ SurfaceMesh read_surface(const std::filesystem::path& path) {
         fmt::format("'{}': the points have a coordinate transform, which was not applied (as nibabel and "
                     "Workbench do); they should be in millimetres of the volume already",
                     path.string()));
+  }
+  for (const double vertex : triangles.values) {
+    if (!(vertex >= 0 && vertex <= std::numeric_limits<std::int32_t>::max() && vertex == std::floor(vertex))) {
+      throw FormatError(path, -1,
+                        fmt::format("a triangle names the vertex {:g}, expected whole numbers from 0", vertex));
+    }
   }
   SurfaceMesh mesh;
   mesh.points_mm = Eigen::Map<const decltype(mesh.points_mm)>(points.values.data(), points.rows(), 3);

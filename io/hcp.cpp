@@ -1,6 +1,7 @@
 #include "noema/io/hcp.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,7 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 #include "noema/io/bids_tree.h"
 #include "noema/io/run_choice.h"
 #include "noema/io/text_file.h"
@@ -188,11 +190,20 @@ void add_states(const fs::path& folder, std::vector<Event>& events) {
   const auto run = run_name(fs::absolute(folder).lexically_normal().parent_path().filename().string());
   const std::string task = run ? run->task : "";
   bool known = false;
+  std::vector<std::string> missing;
   for (const EvFile& file : kStates) {
     if (task != file.task) continue;
     known = true;
     const fs::path path = folder / (std::string(file.stem) + ".txt");
-    if (fs::exists(path)) add_events(path, file.state, events);
+    if (fs::exists(path)) {
+      add_events(path, file.state, events);
+    } else {
+      missing.push_back(path.filename().string());
+    }
+  }
+  if (!missing.empty()) {
+    log_warning(fmt::format("'{}' lacks {}: what happened then has no label; was it downloaded whole?", folder.string(),
+                            fmt::join(missing, ", ")));
   }
   if (known) return;
   throw DataError(

@@ -155,6 +155,9 @@ FeatureSpace voxel_features(Mask mask, std::string space) {
 FeatureSpace make_spheres(const Mask& mask, const Run& run, const PrepareOptions& options,
                           std::vector<std::string>& notes) {
   if (!options.atlas.empty()) throw UsageError("--spheres and --atlas are both features; give one of them");
+  if (mask.grid.grayordinates != nullptr) {
+    throw UsageError("--spheres are of voxels, and these runs are grayordinates; give a dlabel file with --atlas");
+  }
   FeatureSpace features = sphere_features(read_seeds(options.spheres), mask, options.sphere_radius_mm);
   features.space = run.entity("space");
   notes.push_back(fmt::format(
@@ -214,7 +217,8 @@ FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions
   check_tr(readable);
   if (options.preprocess.fwhm_mm > 0 && readable.headers.front().grid.grayordinates != nullptr) {
     throw UsageError(
-        "--fwhm smooths volumes, and these runs are grayordinates, which are smoothed along the surface; leave it out and "
+        "--fwhm smooths volumes, and these runs are grayordinates, which are smoothed along the surface; leave it out "
+        "and "
         "smooth before, where needed (wb_command -cifti-smoothing)");
   }
   const TargetGrid target{readable.headers.front().grid, readable.runs.front().bold, options.allow_resample};

@@ -26,7 +26,12 @@
 namespace noema {
 namespace {
 
-std::vector<std::vector<Event>> events_of(const GlmOptions& options, const std::vector<Run>& runs) {
+/// Of subjects, and why.
+using Failures = std::map<std::string, Error>;
+
+/// One list a run; of files that cannot be read none, and the reason.
+std::vector<std::vector<Event>> events_of(const GlmOptions& options, const std::vector<Run>& runs,
+                                          Failures& unreadable) {
   EventsOptions reading;
   reading.label_column = options.prepare.label_column;
   LabelRule rule;
@@ -36,10 +41,30 @@ std::vector<std::vector<Event>> events_of(const GlmOptions& options, const std::
   for (const Run& run : runs) {
     LearningRun named;
     named.id = run.id();
-    named.events = read_events(run.events, reading);
+    try {
+      named.events = read_events(run.events, reading);
+    } catch (const Error& error) {
+      unreadable.emplace(run.subject(), error);
+    }
     events.push_back(selected_events(named, rule));
   }
   return events;
+}
+
+/// Leaves out the subjects with a file that could not be read.
+void drop_unreadable(const Failures& unreadable, GlmJob& job) {
+  for (const auto& [subject, error] : unreadable) {
+    const auto known = std::find_if(job.runs.begin(), job.runs.end(),
+                                    [&, &name = subject](const Run& run) { return run.subject() == name; });
+    if (known == job.runs.end()) continue;
+    job.on_failure(subject, error);
+    for (std::size_t r = job.runs.size(); r-- > 0;) {
+      if (job.runs[r].subject() != subject) continue;
+      job.runs.erase(job.runs.begin() + static_cast<std::ptrdiff_t>(r));
+      job.events.erase(job.events.begin() + static_cast<std::ptrdiff_t>(r));
+    }
+  }
+  if (job.runs.empty()) throw DataError("no subject is left whose files can be read; see the crash files in logs/");
 }
 
 std::vector<std::string> conditions_of(const std::vector<std::vector<Event>>& runs) {
@@ -184,16 +209,29 @@ void write_group_model(const std::filesystem::path& folder, const GlmJob& job, c
   results.designs.push_back({"group", design});
 }
 
+/// A run of a subject that did not fail.
+const Run& fitted_run(const GlmJob& job, const GlmMaps& maps) {
+  return *std::find_if(job.runs.begin(), job.runs.end(),
+                       [&](const Run& run) { return maps.of_subject.contains(run.subject()); });
+}
+
+/// Names become file names, so two that differ in signs alone would overwrite one another.
+void check_group_names(const GlmMaps& maps) {
+  std::vector<ContrastRequest> names;
+  for (const GlmMap& map : maps.group) names.push_back({map.contrast, ""});
+  check_contrasts(names);
+}
+
 void write_maps(const std::filesystem::path& folder, const GlmJob& job, const GlmMaps& maps, Results& results) {
-  const ImageHeader like = read_header(job.runs.front().bold);
+  const Run& shown = fitted_run(job, maps);
+  const ImageHeader like = read_header(shown.bold);
+  check_group_names(maps);
   results.files = maps.files;
   for (const std::string& file : write_glm_maps(folder, maps, *job.voxels, like)) results.files.push_back(file);
   for (const auto& [subject, mean] : maps.mean) {
     results.mean_images.push_back(subject_mean_file(subject, job.voxels->mask.grid));
   }
-  const auto shown = std::find_if(job.runs.begin(), job.runs.end(),
-                                  [&](const Run& run) { return maps.of_subject.contains(run.subject()); });
-  results.designs.push_back({shown->id(), fmt::format("sub-{}/func/{}_design.tsv", shown->subject(), shown->id())});
+  results.designs.push_back({shown.id(), fmt::format("sub-{}/func/{}_design.tsv", shown.subject(), shown.id())});
   write_group_model(folder, job, maps, results);
   results.contrasts = describe(maps, job, like);
   for (const GlmMap& map : maps.group)
@@ -218,10 +256,14 @@ std::string sentence_of(const PreprocessOptions& preprocess) {
 GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& results) {
   GlmJob job;
   job.runs = dataset.runs;
-  job.events = events_of(options, dataset.runs);
+  Failures unreadable;
+  job.events = events_of(options, dataset.runs, unreadable);
   const Dataset everybody = dataset_for_features(options.prepare, dataset);
-  const std::vector<std::vector<Event>> all_events = events_of(options, everybody.runs);
+  const std::vector<std::vector<Event>> all_events = events_of(options, everybody.runs, unreadable);
   const std::vector<std::string> conditions = conditions_of(all_events);
+  if (conditions.empty() && !unreadable.empty()) {
+    throw DataError(fmt::format("no events file can be read; the first: {}", unreadable.begin()->second.what()));
+  }
   if (conditions.empty()) throw DataError("no run has an event with a label; see --label-column and --labels");
   job.contrasts = options.contrasts.empty() ? default_contrasts(options, conditions) : options.contrasts;
   check_contrasts(job.contrasts);
@@ -231,7 +273,8 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
   }
   PrepareOptions choosing = options.prepare;
   choosing.features = "voxels";
-  const FeatureChoice choice = choose_features(everybody.runs, choosing);
+  FeatureChoice choice = choose_features(everybody.runs, choosing);
+  unreadable.merge(choice.unreadable);
   const HighPassChoice high_pass = resolve_high_pass(options.prepare, all_events);
   job.voxels = choice.features;
   if (options.inference.permutations > 0 && job.voxels->mask.grid.grayordinates != nullptr) {
@@ -262,6 +305,7 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
     write_crash_file(options.prepare, subject, error);
     results.failed_subjects.push_back(subject);
   };
+  drop_unreadable(unreadable, job);
   return job;
 }
 
@@ -273,6 +317,9 @@ Results run_glm(const GlmOptions& options) {
         "--permutations flips signs of effects, which tests their mean over subjects alone; leave out --group-formula "
         "(or "
         "the dataset node of --model), or --permutations");
+  }
+  if (options.prepare.level == AnalysisLevel::participant && options.inference.permutations > 0) {
+    throw UsageError("--permutations tests the group, and level participant tests none; leave one of them out");
   }
   const WarningCollector warnings;
   Stopwatch watch;
@@ -294,7 +341,7 @@ Results run_glm(const GlmOptions& options) {
   watch.time("maps", [&] { write_maps(folder, job, maps, results); });
   watch.time("inference", [&] {
     const GroupInference inference =
-        write_group_inference(folder, maps, *job.voxels, read_header(job.runs.front().bold), options.inference);
+        write_group_inference(folder, maps, *job.voxels, read_header(fitted_run(job, maps).bold), options.inference);
     results.files.insert(results.files.end(), inference.files.begin(), inference.files.end());
     maps.notes.insert(maps.notes.end(), inference.notes.begin(), inference.notes.end());
   });

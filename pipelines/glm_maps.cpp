@@ -43,7 +43,29 @@ Effects effects_of(const SubjectMaps& subjects, const std::string& contrast) {
     effects.values.row(static_cast<Eigen::Index>(s)) =
         Eigen::Map<const Eigen::RowVectorXd>(maps[s]->effect.data(), effects.values.cols());
   }
+  // A voxel without data in one subject has no effect there, which is not an effect of 0: it is left out for all.
+  for (const GlmMap* map : maps) {
+    for (std::size_t v = 0; v < map->variance.size(); ++v) {
+      if (map->variance[v] == 0) effects.values.col(static_cast<Eigen::Index>(v)).setZero();
+    }
+  }
   return effects;
+}
+
+void say_holes(const SubjectMaps& subjects) {
+  std::vector<std::uint8_t> hole;
+  for (const auto& [subject, maps] : subjects) {
+    for (const GlmMap& map : maps) {
+      hole.resize(map.variance.size(), 0);
+      for (std::size_t v = 0; v < map.variance.size(); ++v) hole[v] |= static_cast<std::uint8_t>(map.variance[v] == 0);
+    }
+  }
+  const auto holes = std::count(hole.begin(), hole.end(), 1);
+  if (holes == 0) return;
+  log_warning(
+      fmt::format("{} of {} voxels have no data in at least one subject and are left out of the group's maps; a "
+                  "smaller --mask leaves them out of all",
+                  holes, hole.size()));
 }
 
 DesignMatrix group_design_of(const GroupModel& group, const std::vector<std::string>& subjects) {
@@ -78,14 +100,18 @@ void add_group_answers(const GroupModel& group, const std::string& contrast, con
 }
 
 void add_group_maps(const GlmJob& job, GlmMaps& maps) {
+  if (maps.subjects == 1 && !job.group.is_mean()) {
+    throw DataError("a model of the group needs several subjects, and only one is left; leave out --group-formula");
+  }
   if (maps.subjects == 1) {
     maps.group = maps.of_subject.begin()->second;
     return;
   }
+  say_holes(maps.of_subject);
   for (const ContrastRequest& contrast : job.contrasts) {
     if (is_f_formula(contrast.formula)) {
-      log_info(fmt::format("contrast '{}' is F, which has no effect to compare over subjects; it has their maps alone",
-                           contrast.name));
+      log_warning(fmt::format(
+          "contrast '{}' is F, which has no effect to compare over subjects; it has their maps alone", contrast.name));
       continue;
     }
     const Effects effects = effects_of(maps.of_subject, contrast.name);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -86,7 +87,31 @@ void write_confounds(const fs::path& path, const MatrixD& parameters, const std:
   write_table(path, table);
 }
 
+/// A voxel that leaves the recorded volume at any time is 0 throughout: else it would flicker between a value and none.
+void clear_incomplete(Image& run) {
+  const auto voxels = static_cast<std::size_t>(run.header.grid.voxel_count());
+  for (std::size_t v = 0; v < voxels; ++v) {
+    bool complete = true;
+    for (std::size_t i = v; i < run.values.size(); i += voxels) complete = complete && !std::isnan(run.values[i]);
+    if (complete) continue;
+    for (std::size_t i = v; i < run.values.size(); i += voxels) run.values[i] = 0;
+  }
+}
+
+/// Programs do not agree on signs and centres, so the table says its own.
+std::string motion_conventions(const Eigen::Vector3d& centre_mm) {
+  const nlohmann::ordered_json json{
+      {"Direction", "from points of the mean image to points of the recorded volume"},
+      {"Axes", "RAS: x to the right, y to the front, z up"},
+      {"TranslationUnits", "mm"},
+      {"RotationUnits", "rad"},
+      {"RotationOrder", "x first, then y, then z; counter-clockwise seen from the positive end of the axis"},
+      {"RotationCentre", {centre_mm[0], centre_mm[1], centre_mm[2]}}};
+  return json.dump(2) + "\n";
+}
+
 void describe_displacement(const std::vector<double>& displacement_mm, RealignedRun& done) {
+  if (displacement_mm.size() < 2) return;
   double sum = 0;
   for (std::size_t t = 1; t < displacement_mm.size(); ++t) {
     sum += displacement_mm[t];
@@ -125,10 +150,13 @@ RealignedRun realign_run(const Run& run, const std::optional<Template>& target, 
   if (target) affine = register_affine(target->image, motion.reference);
   const std::vector<Eigen::Matrix4d> transforms =
       affine ? transforms_of(motion, affine->moving_from_fixed_mm) : transforms_of(motion);
-  Image realigned = resample_moved(recorded, transforms, target ? target->image.header.grid : recorded.header.grid);
+  Image realigned = resample_moved(recorded, transforms, target ? target->image.header.grid : recorded.header.grid,
+                                   std::numeric_limits<double>::quiet_NaN());
+  clear_incomplete(realigned);
   realigned.header.tr_s = tr_s;
   write_image(names.image("_boldref.nii.gz"), mean_image(realigned));
   write_confounds(names.file("_desc-confounds_timeseries.tsv"), parameters, displacement_mm);
+  write_file(names.file("_desc-confounds_timeseries.json"), motion_conventions(motion.centre_mm));
   write_file(names.file("_desc-motion_xfm.txt"),
              transform_text("for each volume, from points of the result to points of the recorded volume", transforms));
   if (affine) {

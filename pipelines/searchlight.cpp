@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "noema/core/error.h"
+#include "noema/io/cifti.h"
+#include "noema/io/dataset.h"
 #include "noema/pipelines/command_output.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/prepare.h"
@@ -53,11 +55,21 @@ SearchlightPeak best_of(const std::vector<float>& scores, const Mask& mask) {
 }
 
 PrepareOptions with_voxels(PrepareOptions prepare) {
+  if (!prepare.spheres.empty()) throw UsageError("a searchlight looks at voxels; leave out --spheres");
   if (!prepare.atlas.empty() || (prepare.features != "auto" && prepare.features != "voxels")) {
     throw UsageError("a searchlight looks at voxels; leave out --atlas, and --features other than voxels");
   }
   prepare.features = "voxels";
   return prepare;
+}
+
+/// Their neighbours are on the surface, which spheres of voxels know nothing of.
+void refuse_grayordinates(const PrepareOptions& prepare) {
+  for (const Run& run : index_dataset(prepare.root, prepare.query).runs) {
+    if (!is_cifti_file(run.bold)) continue;
+    throw UsageError(fmt::format(
+        "'{}' holds grayordinates, and a searchlight looks at voxels; choose volumes (--space)", run.bold.string()));
+  }
 }
 
 }  // namespace
@@ -70,6 +82,7 @@ SearchlightResults run_searchlight(const SearchlightCommandOptions& options) {
   const std::filesystem::path& folder = prepare.output;
   const auto begin = [&](const std::vector<LearningRun>& runs) {
     if (options.evaluation.problem.shuffled_folds == 0) check_split_options(runs, options.evaluation.problem.split);
+    refuse_grayordinates(prepare);
     open_output_folder(folder, "searchlight", prepare.configuration);
   };
   const PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(prepare, begin); });

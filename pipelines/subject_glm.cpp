@@ -300,6 +300,11 @@ std::optional<SubjectGlm> read_back(const GlmJob& job, const std::string& subjec
     for (const json& entry : model.at("contrasts")) glm.maps.push_back(read_contrast(job, subject, entry));
     glm.mean = read_map(job.output / subject_mean_file(subject, job.voxels->mask.grid), job.voxels->mask);
     glm.files = model.at("files").get<std::vector<std::string>>();
+    for (const std::string& file : glm.files) {
+      if (fs::exists(job.output / file)) continue;
+      reason = fmt::format("'{}' is not there any more", file);
+      return std::nullopt;
+    }
     glm.files.push_back(model_file(subject));
     glm.reused = true;
     return glm;

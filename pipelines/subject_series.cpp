@@ -136,6 +136,9 @@ std::vector<InputRecord> record_inputs(const std::vector<Run>& runs) {
     for (const fs::path& path : {run.bold, run.confounds, run.events}) {
       for (const fs::path& file : files_of(path)) records.push_back(record_input(file));
     }
+    // What decides which columns are CompCor's.
+    const fs::path sidecar = fs::path(run.confounds).replace_extension(".json");
+    if (!run.confounds.empty() && fs::exists(sidecar)) records.push_back(record_input(sidecar));
   }
   return records;
 }

@@ -19,9 +19,16 @@ bool must_resample(const Image& image, const char* what, Interpolation interpola
   const Grid& grid = image.header.grid;
   if (same_grid(grid, target.grid)) return false;
   // Grayordinates are matched by structure and vertex, not by place.
-  if (grid.grayordinates != nullptr && target.grid.grayordinates != nullptr) return false;
+  const bool from_surface = grid.grayordinates != nullptr, to_surface = target.grid.grayordinates != nullptr;
+  if (from_surface && to_surface) return false;
   const std::string path = image.header.path.string();
   const char* how = interpolation == Interpolation::nearest ? "nearest neighbour" : "linearly";
+  if (from_surface != to_surface) {
+    throw ShapeError(
+        fmt::format("the {} '{}' has {}, the run '{}' has {}; one cannot be resampled to the other, give one "
+                    "of the run's kind",
+                    what, path, describe(grid), target.run.string(), describe(target.grid)));
+  }
   if (!target.allow_resample) {
     throw ShapeError(
         fmt::format("the {} '{}' has a grid of {}, the run '{}' has {}; give one on the run's grid, or let it be "

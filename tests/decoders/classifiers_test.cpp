@@ -271,11 +271,19 @@ TEST(Networks, KeepACheckpointOfEachFit) {
   kept(2)->fit(set);
   kept(1)->fit(subset(set, {0, 1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(files(), 3) << "one for each seed and each set of samples";
+  const auto whitened = [](std::uint64_t seed) {
+    LongConvClassifierOptions options = quick_long_conv(seed);
+    options.network.training.epochs = 3;
+    options.network.transform = plain_transform(true);
+    return std::make_unique<LongConvClassifier>(options);
+  };
+  with_checkpoints(whitened, folder)(1)->fit(set);
+  EXPECT_EQ(files(), 4) << "and each feature transform";
   // A fit whose checkpoint says that it is finished takes the parameters from there: planted ones show it.
   const auto again = kept(1);
   again->fit(set);
   EXPECT_EQ(again->predict(set).decisions, plain->predict(set).decisions);
-  EXPECT_EQ(files(), 3);
+  EXPECT_EQ(files(), 4);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     SafeTensors content = read_safetensors(entry.path());
     for (auto& [name, tensor] : content.tensors) {

@@ -33,6 +33,13 @@ TEST(ContrastFormula, Arithmetic) {
   EXPECT_EQ(parse_contrast("1e-1*A", kColumns), weights({{0, .1}}));
 }
 
+TEST(ContrastFormula, ConditionsNamedByNumbers) {
+  const std::vector<std::string> columns{"1", "2", "3"};
+  EXPECT_EQ(parse_contrast("'1' - ('2' + '3')/2", columns), Eigen::Vector3d(1, -.5, -.5));
+  EXPECT_EQ(parse_contrast("1*'1' + -1*'2'", columns), Eigen::Vector3d(1, -1, 0));
+  EXPECT_EQ(parse_contrast("1 - 3", columns), Eigen::Vector3d(1, 0, -1));
+}
+
 TEST(ContrastFormula, LongestNameAndQuotes) {
   EXPECT_EQ(parse_contrast("face-new - face", kColumns), weights({{3, 1}, {2, -1}}));
   EXPECT_EQ(parse_contrast("2-back - red car", kColumns), weights({{4, 1}, {5, -1}}));

@@ -97,6 +97,20 @@ def reuse(data, folder):
     assert bytes_of(folder / "parts") == bytes_of(out), "subjects one by one and then the group"
 
 
+def others_go_on(data, folder):
+    """A subject whose image or events cannot be read leaves a crash file; the group is that of the others."""
+    damage.bold(data, "01").write_bytes(damage.bold(data, "01").read_bytes()[:200])
+    text = damage.events(data, "03").read_text().splitlines()
+    damage.events(data, "03").write_text("\n".join([text[0], "now" + text[1][text[1].index("\t"):], *text[2:]]) + "\n")
+    out = folder / "without"
+    errors, _ = run("glm", data, out, *QUESTION, status=1)
+    found = results(out)
+    assert sorted(found["failed_subjects"]) == ["01", "03"] and found["subjects"] == ["02", "04"], found["subjects"]
+    for subject in ("01", "03"):
+        assert (out / "logs" / f"crash-sub-{subject}.txt").exists(), subject
+    assert found["contrasts"][0]["subjects"] == 2 and any(value != 0 for value in maps(out, "difference", "t"))
+
+
 def questions(data, folder):
     out = folder / "f"
     one = ["--participant-label", "01"]
@@ -172,3 +186,4 @@ with Folder() as folder:
     questions(data, folder)
     stats_model(data, folder)
     reuse(damage.copy(data, folder / "changing"), folder)
+    others_go_on(damage.copy(data, folder / "broken"), folder)

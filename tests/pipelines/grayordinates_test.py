@@ -78,4 +78,8 @@ with Folder() as out:
     small = tiny.atlas(out / "small.dlabel.nii", total=500)
     refuses(1, "decode", bids, out / "d", *QUICK, "--atlas", small, says=["500", str(tiny.VERTICES), "same mesh"])
     refuses(2, "decode", bids, out / "d", *QUICK, "--surface", meshes[0], meshes[0], says=["second mesh", "CORTEX_LEFT"])
+    run("simulate", out / "volumes", "--subjects", "1", "--shape", "8,9,8")
+    mask = next((out / "volumes").rglob("*desc-brain_mask.nii.gz"))
+    refuses(1, "decode", bids, out / "d", *QUICK, "--mask", mask, "--allow-resample", says=["cannot be resampled"])
+    refuses(2, "searchlight", bids, out / "d", "--space", "fsLR", says=["grayordinates", "voxels"])
     refuses(2, "decode", hcp, out / "e", *QUICK, "--session", "01", says=["--session", "HCP"])

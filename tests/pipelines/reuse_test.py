@@ -112,6 +112,12 @@ def configuration_files(data, folder):
     assert not (folder / "none").exists()
 
 
+def weights(path):
+    """The numbers of a model file, without the header, which tells when and how it was made."""
+    content = path.read_bytes()
+    return content[8 + int.from_bytes(content[:8], "little"):]
+
+
 def training_goes_on(data, folder):
     """Killed in the middle of cross-validating a network, it takes up what was trained, and ends with the same scores."""
     words = ["decode", data]
@@ -127,7 +133,7 @@ def training_goes_on(data, folder):
     run(*words, cut, *options)
     assert not kept.exists(), "nothing of it stays"
     assert without_times(scores(cut)) == without_times(scores(whole))
-    assert (cut / "model-long-conv.safetensors").stat().st_size == (whole / "model-long-conv.safetensors").stat().st_size
+    assert weights(cut / "model-long-conv.safetensors") == weights(whole / "model-long-conv.safetensors"), "bit for bit"
 
 
 def early_stopping(data, folder):

@@ -18,7 +18,6 @@ with Folder() as folder:
         assert found["split"]["unit"] == "run", found["split"]
         assert not list(out.glob("model-*.safetensors")) and "models of single trials are not kept" in errors
         lines = (out / "predictions.tsv").read_text().splitlines()
-        onsets = {line.split("\t")[lines[0].split("\t").index("onset_s")] for line in lines[1:]} if "onset_s" in lines[0] else None
         assert len(lines) > 3 * 2 * 10, len(lines)
     errors, _ = run("decode", data, folder / "block", *FAST, "--samples", "single-trials-lss", "--split", "occurrence", status=1)
     assert "made of the same volumes" in errors, errors
