@@ -13,6 +13,10 @@
 #include <ATen/ops/fft_rfft.h>
 #include <ATen/ops/randn.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -58,9 +62,10 @@ Times best_times(const std::function<void()>& ours, const std::function<void()>&
 
 using Wide = float __attribute__((vector_size(64)));
 
-/// What this core reaches on numbers in registers (floating-point operations a second) and in copies of memory (bytes).
+/// What this core reaches on numbers in registers (floating-point operations a second; on tiles, where it has them) and
+/// in copies of memory (bytes).
 struct Limits {
-  double flops = 0, bytes = 0;
+  double flops = 0, tile_flops = 0, bytes = 0;
 };
 
 #if defined(__x86_64__)
@@ -84,6 +89,33 @@ NOEMA_WIDEST double multiply_and_add(std::int64_t rounds) {
   return 2.0 * 16 * kChains * static_cast<double>(rounds) / seconds;
 }
 
+#if defined(__x86_64__)
+/// The same of products in bf16 on tiles.
+__attribute__((target("amx-tile,amx-bf16"))) double peak_of_tiles() {
+  constexpr int kRounds = 200000;
+  struct alignas(64) {
+    std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16};
+  } shapes;
+  _tile_loadconfig(&shapes);
+  _tile_zero(4);
+  _tile_zero(5);
+  const double begin = processor_seconds();
+  for (int i = 0; i < kRounds; ++i) {
+    _tile_dpbf16ps(0, 4, 5);
+    _tile_dpbf16ps(1, 4, 5);
+    _tile_dpbf16ps(2, 4, 5);
+    _tile_dpbf16ps(3, 4, 5);
+  }
+  const double seconds = processor_seconds() - begin;
+  _tile_release();
+  return 2.0 * 16 * 16 * 32 * 4 * kRounds / seconds;
+}
+#else
+double peak_of_tiles() { return 0; }
+#endif
+
 Limits measured_limits() {
   Limits limits;
   const at::Tensor from = at::randn({16 << 20}), to = at::empty_like(from);
@@ -91,6 +123,7 @@ Limits measured_limits() {
     limits.flops = std::max(limits.flops, multiply_and_add(1000000));
     const double seconds = seconds_of([&] { to.copy_(from); });
     limits.bytes = std::max(limits.bytes, 2.0 * static_cast<double>(from.nbytes()) / seconds);
+    if (simd_level() == SimdLevel::amx) limits.tile_flops = std::max(limits.tile_flops, peak_of_tiles());
   }
   return limits;
 }
@@ -99,8 +132,9 @@ struct Report {
   Limits limits = measured_limits();
 
   /// `flops` and `bytes` are those of a row.
-  void line(const std::string& name, const Times& times, double rows, double target, double flops, double bytes) const {
-    const double least = std::max(flops / limits.flops, bytes / limits.bytes);
+  void line(const std::string& name, const Times& times, double rows, double target, double flops, double bytes,
+            bool on_tiles = false) const {
+    const double least = std::max(flops / (on_tiles ? limits.tile_flops : limits.flops), bytes / limits.bytes);
     std::printf("%s\t%.3f\t%.3f\t%.2f\t%s\t%.0f %%\t%s\t1\n", name.c_str(), times.ours / rows * 1e6,
                 times.theirs / rows * 1e6, times.theirs / times.ours,
                 target > 0 ? std::to_string(target).substr(0, 4).c_str() : "-", 100 * least * rows / times.ours,
@@ -162,7 +196,8 @@ void bench_forward(const Report& report, const std::string& name, Bench& b, doub
   const at::Tensor spectrum = b.spectrum(b.kernel);
   const Times times =
       best_times([&] { b.forward(); }, [&] { at::Tensor y = b.convolved(b.u, spectrum) + b.u * b.skip.unsqueeze(1); });
-  report.line(name + " " + b.shape(), times, b.rows(), target, b.plan.row_flops(), 8.0 * static_cast<double>(b.L));
+  report.line(name + " " + b.shape(), times, b.rows(), target, b.plan.row_flops(), 8.0 * static_cast<double>(b.L),
+              b.plan.method() == LongConvMethod::toeplitz);
 }
 
 void bench_forward(const Report& report, std::int64_t B, std::int64_t C, std::int64_t L, double target) {
