@@ -13,7 +13,10 @@ namespace {
 class Shared {
  public:
   explicit Shared(const std::vector<float>& values) : count_(values.size()) {
-    EXPECT_EQ(cudaMallocManaged(&data_, std::max<std::size_t>(count_, 1) * sizeof(float)), cudaSuccess);
+    void* memory = nullptr;
+    const std::size_t bytes = std::max<std::size_t>(count_, 1) * sizeof(float);
+    EXPECT_EQ(cudaMallocManaged(&memory, bytes, cudaMemAttachGlobal), cudaSuccess);
+    data_ = static_cast<float*>(memory);
     std::copy(values.begin(), values.end(), data_);
   }
   ~Shared() { cudaFree(data_); }
