@@ -25,8 +25,8 @@ struct Run {
   std::filesystem::path events;
   /// From the sidecars (inheritance principle), else 0.
   double tr_s = 0;
-  /// Sidecar `StartTime`: the time within the volume to which slices were shifted; 0 when absent.
-  double slice_time_s = 0;
+  /// Sidecar `StartTime`: the time within the volume to which slices were shifted (0: to its begin).
+  std::optional<double> slice_time_s;
 
   const std::string& subject() const { return entities.at("sub"); }
   std::string entity(const std::string& key) const;

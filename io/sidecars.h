@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,10 +27,10 @@ class Sidecars {
 
 struct RunTiming {
   double tr_s = 0;
-  double slice_time_s = 0;
+  std::optional<double> slice_time_s;
 };
 
-/// `RepetitionTime` and `StartTime`, 0 where absent; `run` is for messages.
+/// `RepetitionTime` (0 where absent) and `StartTime`; `run` is for messages.
 /// @throws DataError for values that cannot be, or for `VolumeTiming` (volumes at irregular times) without TR.
 RunTiming timing_of(const nlohmann::json& fields, const std::filesystem::path& run);
 

@@ -349,7 +349,8 @@ Results run_glm(const GlmOptions& options) {
   results.subject_rows = subject_rows(job.runs, maps);
   results.method.glm = maps.notes;
   results.method.glm.push_back(
-      fmt::format("Volumes are taken to be acquired at {:g} of the repetition time.", options.slice_time_reference));
+      fmt::format("Volumes are taken to be acquired at {:g} of the repetition time, where no sidecar gives StartTime.",
+                  options.slice_time_reference));
   Provenance provenance = make_provenance(options.prepare.seed, options.prepare.configuration);
   provenance.inputs = record_inputs(job.runs);
   results.seconds = watch.seconds();

@@ -126,7 +126,7 @@ void write_sidecar(const fs::path& path, const Run& run, double tr_s, const std:
                               {"Sources", {run.bold.string()}},
                               {"SkullStripped", false},
                               {"MotionCorrection", "rigid, two passes, to the mean image; cubic B-spline"}};
-  if (run.slice_time_s > 0) json["StartTime"] = run.slice_time_s;
+  if (run.slice_time_s) json["StartTime"] = *run.slice_time_s;
   if (affine) {
     json["Registration"] = {{"Template", options.template_image.string()},
                             {"Transform", "affine"},

@@ -154,6 +154,8 @@ SubjectGlm fit_subject(const GlmJob& job, const std::string& subject, const std:
     const Run& run = job.runs[r];
     PreprocessedRun read = preprocess_run(run, job.voxels, raw);
     for (std::size_t v = 0; v < glm.mean.size(); ++v) glm.mean[v] += read.mean[v] / static_cast<float>(runs.size());
+    // Where the run says to which time its slices were shifted, that counts (a series' start takes 0.5 for granted).
+    if (run.slice_time_s) read.series.start_s += (0.5 - job.slice_time_reference) * read.series.tr_s;
     add_named_columns(run, job, read.confounds);
     model.add(
         {run.id(), &read.series, job.events[r], std::move(read.confounds.values), std::move(read.confounds.names)});
@@ -199,7 +201,8 @@ std::string record_of(const GlmJob& job, const std::vector<std::size_t>& runs) {
   std::vector<Run> files;
   for (const std::size_t r : runs) {
     const Run& run = job.runs[r];
-    facts.push_back({{"run", run.id()}, {"tr_s", run.tr_s}, {"slice_time_s", run.slice_time_s}});
+    facts.push_back(
+        {{"run", run.id()}, {"tr_s", run.tr_s}, {"slice_time_s", run.slice_time_s ? json(*run.slice_time_s) : json()}});
     files.push_back(run);
   }
   return reuse_record({configuration_of(job, runs), job.voxels.get(), facts.dump(), record_inputs(files)});

@@ -50,7 +50,7 @@ json facts_of(const SeriesJob& job, const std::vector<Run>& runs) {
   for (const Run& run : runs) {
     facts.push_back({{"run", run.id()},
                      {"tr_s", run.tr_s},
-                     {"slice_time_s", run.slice_time_s},
+                     {"slice_time_s", run.slice_time_s ? json(*run.slice_time_s) : json()},
                      {"label", source.empty() ? "" : run_level_label(run, job.dataset->participants, source)}});
   }
   return facts;

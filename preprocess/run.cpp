@@ -417,7 +417,7 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
     result.series.features = features;
     result.series.tr_s = cleaning.tr_s;
     result.series.start_s =
-        (run.slice_time_s > 0 ? run.slice_time_s - cleaning.tr_s / 2 : 0) + options.drop_first * cleaning.tr_s;
+        (run.slice_time_s ? *run.slice_time_s - cleaning.tr_s / 2 : 0) + options.drop_first * cleaning.tr_s;
     result.series.keep = confounds.keep;
     NuisanceSeries nuisance = nuisance_series(known, global_signal);
     result.nuisance = std::move(nuisance.values);

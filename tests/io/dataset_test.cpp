@@ -96,7 +96,7 @@ TEST_F(DatasetFolder, RawRunsWithTheirFiles) {
   EXPECT_EQ(dataset.runs[2].mask, "");
   EXPECT_EQ(dataset.runs[2].confounds, "");
   EXPECT_EQ(dataset.runs[2].tr_s, 1.5);
-  EXPECT_EQ(dataset.runs[2].slice_time_s, 0);
+  EXPECT_EQ(dataset.runs[2].slice_time_s, std::nullopt);
   EXPECT_FALSE(dataset.participants);
   EXPECT_THAT(warnings_, IsEmpty());
 }

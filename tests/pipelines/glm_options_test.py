@@ -111,6 +111,22 @@ def others_go_on(data, folder):
     assert found["contrasts"][0]["subjects"] == 2 and any(value != 0 for value in maps(out, "difference", "t"))
 
 
+def slices_shifted_to_the_begin(data, folder):
+    """A StartTime of 0 says so, whatever --slice-time-reference says for runs without one."""
+    one = ["--participant-label", "01", *QUESTION]
+
+    def t_map(name, start, *words):
+        for run_label in ("01", "02"):
+            damage.set_json(damage.sidecar(damage.bold(data, "01", run_label)), StartTime=start)
+        run("glm", data, folder / name, *one, *words)
+        return maps(folder / name, "difference", "t")
+
+    begin = t_map("said", 0)
+    assert begin == t_map("said-beside-option", 0, "--slice-time-reference", "0.25")
+    assert begin == t_map("by-option", None, "--slice-time-reference", "0")
+    assert begin != t_map("middle", None)
+
+
 def questions(data, folder):
     out = folder / "f"
     one = ["--participant-label", "01"]
@@ -187,3 +203,4 @@ with Folder() as folder:
     stats_model(data, folder)
     reuse(damage.copy(data, folder / "changing"), folder)
     others_go_on(damage.copy(data, folder / "broken"), folder)
+    slices_shifted_to_the_begin(damage.copy(data, folder / "shifted"), folder)

@@ -154,6 +154,10 @@ TEST_F(PreprocessRun, DropsFirstVolumesAndKeepsTheClock) {
   EXPECT_EQ(found.nuisance.rows(), kVolumes - 4);
   run_.slice_time_s = 0.5;
   EXPECT_EQ(preprocess(options).series.start_s, 7.5);
+  run_.slice_time_s = 0;
+  EXPECT_EQ(preprocess(options).series.start_s, 7) << "shifted to the begin of the volume, which is something to say";
+  run_.slice_time_s.reset();
+  EXPECT_EQ(preprocess(options).series.start_s, 8);
   options.drop_first = 50;
   EXPECT_THROW(preprocess(options), DataError);
 }
