@@ -1,4 +1,4 @@
-"""Decoding of single-trial estimates: they tell short events apart, keep the true times, and never split a run."""
+"""Decoding of single-trial estimates: they tell short events apart, and never split a run."""
 import sys
 from pathlib import Path
 
