@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "noema/decoders/long_conv.h"
+#include "noema/mixers/long_conv.h"
 #include "noema/decoders/network_classifier.h"
 
 namespace noema {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "noema/decoders/layers.h"
+#include "noema/mixers/layers.h"
 #include "noema/decoders/voxel_box.h"
 #include "noema/learn/adamw.h"
 

@@ -7,6 +7,7 @@
 
 #include "noema/cli/option_groups.h"
 #include "noema/core/error.h"
+#include "noema/tests/support/source_folder.h"
 
 namespace noema {
 namespace {
@@ -20,7 +21,7 @@ TEST(Commands, EveryDescriptionIsSound) {
 }
 
 CommandArguments decode_words(std::vector<std::string> words) {
-  words.insert(words.begin(), {NOEMA_SOURCE_DIR, "/tmp/out"});
+  words.insert(words.begin(), {source_folder(), "/tmp/out"});
   return parse_command(decode_command(), words);
 }
 

@@ -1,11 +1,11 @@
-// decoders/long_conv: convolution in time with kernels as long as the window (Fu et al. 2023, arXiv 2302.06646).
+// mixers/long_conv: convolution in time with kernels as long as the window (Fu et al. 2023, arXiv 2302.06646).
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 
-#include "noema/decoders/mixer.h"
+#include "noema/mixers/mixer.h"
 
 namespace noema {
 

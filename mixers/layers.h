@@ -1,4 +1,4 @@
-// decoders/layers: the parts of which the networks are made.
+// mixers/layers: the parts of which the networks are made.
 #pragma once
 
 #include <ATen/core/Generator.h>

@@ -1,4 +1,4 @@
-#include "noema/decoders/long_conv.h"
+#include "noema/mixers/long_conv.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
@@ -169,12 +169,6 @@ void LongConvOptions::validate() const {
           "an odd number");
   require(kernel_dropout >= 0 && kernel_dropout < 1, "kernel_dropout", kernel_dropout, "a number from 0 to below 1");
   require(dropout >= 0 && dropout < 1, "dropout", dropout, "a number from 0 to below 1");
-}
-
-std::int64_t Mixer::parameter_count() const {
-  std::int64_t count = 0;
-  for (const at::Tensor& parameter : parameters()) count += parameter.numel();
-  return count;
 }
 
 LongConv::LongConv(const LongConvOptions& options, at::Generator& generator)

@@ -1,4 +1,4 @@
-#include "noema/decoders/long_conv.h"
+#include "noema/mixers/long_conv.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>

@@ -1,4 +1,4 @@
-#include "noema/decoders/layers.h"
+#include "noema/mixers/layers.h"
 
 #include <ATen/ops/conv3d.h>
 #include <ATen/ops/empty.h>

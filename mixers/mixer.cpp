@@ -1,0 +1,21 @@
+#include "noema/mixers/mixer.h"
+
+#include "noema/core/error.h"
+
+namespace noema {
+
+std::int64_t Mixer::parameter_count() const {
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : parameters()) count += parameter.numel();
+  return count;
+}
+
+MixerState Mixer::initial_state(std::int64_t) const {
+  throw UsageError("this mixer has no recurrence: it needs whole windows, not volume after volume");
+}
+
+at::Tensor Mixer::advance(const at::Tensor&, MixerState&) const {
+  throw UsageError("this mixer has no recurrence: it needs whole windows, not volume after volume");
+}
+
+}  // namespace noema
