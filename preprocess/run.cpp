@@ -8,201 +8,17 @@
 #include <cmath>
 #include <limits>
 
-#include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
-#include "noema/core/progress.h"
 #include "noema/io/confounds.h"
-#include "noema/io/image_reader.h"
-#include "noema/preprocess/extract.h"
+#include "noema/preprocess/masked_run.h"
 #include "noema/preprocess/motion_metrics.h"
 #include "noema/preprocess/nuisance.h"
-#include "noema/preprocess/regions.h"
-#include "noema/preprocess/resample.h"
-#include "noema/preprocess/smooth.h"
 
 namespace noema {
 namespace {
 
 constexpr double kMostUnusable = 0.1;
-
-/// What is seen of the mask's voxels while the file passes.
-struct VoxelRecord {
-  explicit VoxelRecord(std::size_t voxels) : usable(voxels, 0), finite(voxels, 1), first(voxels), sum(voxels) {}
-
-  void see(std::span<const float> values) {
-    for (std::size_t v = 0; v < values.size(); ++v) {
-      if (!std::isfinite(values[v])) finite[v] = 0;
-      if (volumes == 0) first[v] = values[v];
-      usable[v] |= static_cast<std::uint8_t>(values[v] != first[v]);
-      sum[v] += static_cast<double>(values[v]);
-    }
-    ++volumes;
-  }
-  /// After the last volume: `usable` is 1 where a voxel varies and is finite throughout. Returns how many are not.
-  std::int64_t finish() {
-    for (std::size_t v = 0; v < usable.size(); ++v) usable[v] &= finite[v];
-    return std::count(usable.begin(), usable.end(), 0);
-  }
-  std::vector<float> mean() const {
-    std::vector<float> result(sum.size());
-    for (std::size_t v = 0; v < sum.size(); ++v) {
-      result[v] = finite[v] ? static_cast<float>(sum[v] / static_cast<double>(volumes)) : 0.0F;
-    }
-    return result;
-  }
-
-  std::vector<std::uint8_t> usable, finite;
-  std::vector<float> first;
-  std::vector<double> sum;
-  std::int64_t volumes = 0;
-};
-
-double mean_of_finite(std::span<const float> values) {
-  double sum = 0, count = 0;
-  for (const float value : values) {
-    if (!std::isfinite(value)) continue;
-    sum += static_cast<double>(value);
-    count += 1;
-  }
-  return count > 0 ? sum / count : 0;
-}
-
-/// From the values of the mask's voxels to those of the features.
-class Extractor {
- public:
-  Extractor(const FeatureSpace& features, std::vector<std::uint8_t> usable)
-      : features_(features), usable_(std::move(usable)), voxels_(usable_.size()) {
-    if (features.kind == FeatureKind::parcels) {
-      regions_.emplace(features.parcel_of_voxel, features.count(), usable_);
-      region_values_.resize(static_cast<std::size_t>(features.count()));
-    }
-    if (features.kind != FeatureKind::maps) return;
-    MatrixD maps = features.map_weights.cast<double>();
-    for (std::size_t v = 0; v < usable_.size(); ++v) {
-      if (!usable_[v]) maps.row(static_cast<Eigen::Index>(v)).setZero();
-    }
-    projection_.emplace(maps);
-  }
-
-  void take(std::span<const float> voxels, std::span<float> values) {
-    switch (features_.kind) {
-      case FeatureKind::voxels:
-        std::copy(voxels.begin(), voxels.end(), values.begin());
-        break;
-      case FeatureKind::parcels:
-        regions_->apply(voxels, RegionStatistic::mean, region_values_);
-        std::copy(region_values_.begin(), region_values_.end(), values.begin());
-        break;
-      case FeatureKind::maps:
-        for (std::size_t v = 0; v < voxels.size(); ++v) voxels_[v] = usable_[v] ? static_cast<double>(voxels[v]) : 0;
-        const Eigen::VectorXd weights = projection_->apply(voxels_);
-        std::copy(weights.begin(), weights.end(), values.begin());
-        break;
-    }
-  }
-
- private:
-  const FeatureSpace& features_;
-  std::vector<std::uint8_t> usable_;
-  std::vector<double> voxels_, region_values_;
-  std::optional<Regions> regions_;
-  std::optional<MapProjection> projection_;
-};
-
-/// The file of a run, read through the mask.
-class MaskedRun {
- public:
-  MaskedRun(const Run& run, const FeatureSpace& features, const PreprocessOptions& options)
-      : run_(run), features_(features), reader_(run.bold), drop_(options.drop_first) {
-    const ImageHeader& header = reader_.header();
-    const Grid& grid = features.mask.grid;
-    const bool can_resample = options.resample && header.grid.grayordinates == nullptr && grid.grayordinates == nullptr;
-    const bool same = same_grid(header.grid, grid);
-    if (!same && can_resample) resampler_.emplace(header.grid, grid);
-    if (!same && !can_resample) {
-      throw ShapeError(fmt::format(
-          "'{}' and the mask {} are of different grids: {} and {}; give a mask (or atlas) on the grid of the run",
-          run.bold.string(), run.mask.empty() ? "in use" : fmt::format("'{}'", run.mask.string()),
-          describe(header.grid), describe(features.mask.grid)));
-    }
-    if (features.mask.voxels.empty()) {
-      throw DataError(fmt::format("'{}': the mask keeps no voxel, so there is nothing to read", run.bold.string()));
-    }
-    if (header.volumes <= drop_) {
-      throw DataError(fmt::format("'{}': {} volumes, of which the first {} were to be dropped", run.bold.string(),
-                                  header.volumes, drop_));
-    }
-    if (options.fwhm_mm > 0 && header.grid.grayordinates != nullptr) {
-      throw UsageError(
-          fmt::format("'{}' holds grayordinates, which are smoothed along the surface; leave --fwhm out and "
-                      "smooth before, where needed (wb_command -cifti-smoothing)",
-                      run.bold.string()));
-    }
-    if (options.fwhm_mm > 0) smoother_.emplace(features.mask.grid, options.fwhm_mm);
-  }
-
-  const ImageHeader& header() const { return reader_.header(); }
-  /// A sentence, where the run is resampled.
-  std::optional<std::string> resampling() const {
-    if (!resampler_) return {};
-    return fmt::format("Resampled by cubic B-splines from {} to {}.", describe(header().grid),
-                       describe(features_.mask.grid));
-  }
-  std::int64_t volumes() const { return header().volumes - drop_; }
-
-  /// (T, V): the voxels of the mask before smoothing.
-  MatrixF read_voxels() {
-    Progress progress("reading " + run_.id() + " for DVARS", volumes());
-    MatrixF values(volumes(), features_.mask.size());
-    reader_.seek(drop_);
-    for (std::int64_t t = 0; t < volumes(); ++t) {
-      check_cancelled();
-      extract_voxels(next_volume(), features_.mask, std::span(values.row(t).data(), features_.mask.voxels.size()));
-      progress.advance();
-    }
-    return values;
-  }
-
-  /// Fills (T, F). `record` and `global_signal` may be null.
-  void read(Extractor& extractor, MatrixF& values, VoxelRecord* record, std::vector<double>* global_signal) {
-    Progress progress("reading " + run_.id(), volumes());
-    std::vector<float> voxels(features_.mask.voxels.size());
-    reader_.seek(drop_);
-    for (std::int64_t t = 0; t < volumes(); ++t) {
-      check_cancelled();
-      const std::span<float> volume = next_volume();
-      extract_voxels(volume, features_.mask, voxels);
-      if (record != nullptr) record->see(voxels);
-      if (global_signal != nullptr) global_signal->push_back(mean_of_finite(voxels));
-      if (smoother_) {
-        smoother_->apply(volume);
-        extract_voxels(volume, features_.mask, voxels);
-      }
-      extractor.take(voxels, {values.row(t).data(), static_cast<std::size_t>(values.cols())});
-      progress.advance();
-    }
-  }
-
- private:
-  /// On the features' grid.
-  std::span<float> next_volume() {
-    recorded_.resize(static_cast<std::size_t>(header().grid.voxel_count()));
-    reader_.read_volume(std::span(recorded_));
-    if (!resampler_) return recorded_;
-    resampled_.resize(static_cast<std::size_t>(features_.mask.grid.voxel_count()));
-    resampler_->apply(recorded_, std::span(resampled_));
-    return resampled_;
-  }
-
-  const Run& run_;
-  const FeatureSpace& features_;
-  ImageReader reader_;
-  std::vector<float> recorded_, resampled_;
-  std::int64_t drop_;
-  std::optional<Resampler> resampler_;
-  std::optional<Smoother> smoother_;
-};
 
 /// The strategy with the thresholds that were given.
 ConfoundsOptions confounds_options(const PreprocessOptions& options) {
@@ -396,21 +212,19 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
 
     PreprocessedRun result;
     MatrixF values(file.volumes(), features->count());
-    VoxelRecord record(features->mask.voxels.size());
-    std::vector<double> global_signal;
-    Extractor all(*features, std::vector<std::uint8_t>(record.usable.size(), 1));
-    file.read(all, values, &record, &global_signal);
-    const std::int64_t unusable = record.finish();
+    VoxelRecord record(features->mask.size());
+    file.read(Extractor(*features, {}), values, &record);
+    const std::vector<std::uint8_t> usable = record.usable();
+    const auto unusable = std::count(usable.begin(), usable.end(), 0);
     check_unusable(run, unusable, features->mask.size());
     if (unusable > 0 && features->kind != FeatureKind::voxels) {
-      Extractor without(*features, record.usable);
-      file.read(without, values, nullptr, nullptr);
+      file.read(Extractor(*features, usable), values, nullptr);
     }
     result.usable = usable_features(values, confounds.keep);
     if (features->kind == FeatureKind::voxels) {
-      for (std::size_t v = 0; v < record.usable.size(); ++v) {
-        if (result.usable[v] && !record.usable[v]) values.col(static_cast<Eigen::Index>(v)).setZero();
-        result.usable[v] &= record.usable[v];
+      for (std::size_t v = 0; v < usable.size(); ++v) {
+        if (result.usable[v] && !usable[v]) values.col(static_cast<Eigen::Index>(v)).setZero();
+        result.usable[v] &= usable[v];
       }
     }
     result.series.values = clean(std::move(values), regressors, confounds.keep, cleaning);
@@ -419,7 +233,7 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
     result.series.start_s =
         (run.slice_time_s ? *run.slice_time_s - cleaning.tr_s / 2 : 0) + options.drop_first * cleaning.tr_s;
     result.series.keep = confounds.keep;
-    NuisanceSeries nuisance = nuisance_series(known, global_signal);
+    NuisanceSeries nuisance = nuisance_series(known, record.global_signal());
     result.nuisance = std::move(nuisance.values);
     result.nuisance_names = std::move(nuisance.names);
     result.mean = record.mean();

@@ -60,7 +60,7 @@ struct PreprocessedRun {
 /// Reads a run volume by volume, smooths, takes the features' values and cleans them.
 ///
 /// Voxels of the mask that are constant or not finite in some volume are left out of parcels and maps, and said in one
-/// warning with their count. Memory: one volume and the series (T, F). Where such voxels occur and features are not
+/// warning with their count. Memory: a few volumes and the series (T, F). Where such voxels occur and features are not
 /// voxels, the file is read twice. `series.start_s` is 0, or half a TR before the time that slices were shifted to
 /// (`slice_time_s`), plus what was dropped.
 /// @throws ShapeError for a mask of another grid (names both files), unless the run may be resampled; DataError for

@@ -33,35 +33,84 @@ std::int64_t mirrored(std::int64_t i, std::int64_t n) {
   return i < n ? i : 2 * n - 1 - i;
 }
 
-// Not a template: the compiler clones only plain functions.
+/// Sixteen floats or eight doubles: as wide as the widest vectors, split up where they are narrower.
+template <class T>
+struct Wide;
+template <>
+struct Wide<float> {
+  using type = float __attribute__((vector_size(64), aligned(4), may_alias));
+};
+template <>
+struct Wide<double> {
+  using type = double __attribute__((vector_size(64), aligned(8), may_alias));
+};
+
+/// The rows that are summed: the middle one, and those `k` before and behind it.
+template <class T>
+struct Rows {
+  std::vector<const T*> before, behind;
+  const T* middle = nullptr;
+};
+
+/// to[i] = w₀·middle[i] + Σ_k w_k·(before_k[i] + behind_k[i])
+template <class T>
+inline __attribute__((always_inline)) void symmetric_sum(T* to, const Rows<T>& rows, const T* weights, std::int64_t n) {
+  using Vector = typename Wide<T>::type;
+  constexpr auto kLanes = static_cast<std::int64_t>(64 / sizeof(T));
+  const std::size_t radius = rows.before.size();
+  const auto at = [](const T* from) -> const Vector& { return *reinterpret_cast<const Vector*>(from); };
+  if (n < kLanes) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      T sum = weights[0] * rows.middle[i];
+      for (std::size_t k = 0; k < radius; ++k) sum += weights[k + 1] * (rows.before[k][i] + rows.behind[k][i]);
+      to[i] = sum;
+    }
+    return;
+  }
+  for (std::int64_t first = 0; first < n; first += kLanes) {
+    const std::int64_t i = std::min(first, n - kLanes);  // the last is done partly again
+    Vector sum = weights[0] * at(rows.middle + i);
+    for (std::size_t k = 0; k < radius; ++k) sum += weights[k + 1] * (at(rows.before[k] + i) + at(rows.behind[k] + i));
+    *reinterpret_cast<Vector*>(to + i) = sum;
+  }
+}
+// Not templates: the compiler clones only plain functions.
 NOEMA_SIMD_CLONES
-void add_scaled(float* to, const float* from, float weight, std::int64_t n) {
-#pragma GCC ivdep
-  for (std::int64_t i = 0; i < n; ++i) to[i] += weight * from[i];
+void weighted_sum(float* to, const Rows<float>& rows, const float* weights, std::int64_t n) {
+  symmetric_sum(to, rows, weights, n);
+}
+NOEMA_SIMD_CLONES
+void weighted_sum(double* to, const Rows<double>& rows, const double* weights, std::int64_t n) {
+  symmetric_sum(to, rows, weights, n);
 }
 
-NOEMA_SIMD_CLONES
-void add_scaled(double* to, const double* from, double weight, std::int64_t n) {
-#pragma GCC ivdep
-  for (std::int64_t i = 0; i < n; ++i) to[i] += weight * from[i];
+/// The weights from the middle on, as T.
+template <class T>
+std::vector<T> half(const std::vector<double>& kernel) {
+  return {kernel.begin() + static_cast<std::ptrdiff_t>(kernel.size() / 2), kernel.end()};
 }
 
 /// Along x: rows are contiguous; each is copied with mirrored ends.
 template <class T>
 void along_rows(const T* from, T* to, std::int64_t length, std::int64_t rows, const std::vector<double>& kernel) {
   const auto radius = static_cast<std::int64_t>(kernel.size() / 2);
+  const std::vector<T> weights = half<T>(kernel);
   parallel_for(rows, 256, [&](std::int64_t begin, std::int64_t end) {
     std::vector<T> padded(static_cast<std::size_t>(length + 2 * radius));
+    Rows<T> shifted;
+    shifted.middle = padded.data() + radius;
+    for (std::int64_t k = 1; k <= radius; ++k) {
+      shifted.before.push_back(shifted.middle - k);
+      shifted.behind.push_back(shifted.middle + k);
+    }
     for (std::int64_t row = begin; row < end; ++row) {
       const T* source = from + row * length;
-      for (std::int64_t i = -radius; i < length + radius; ++i) {
-        padded[static_cast<std::size_t>(i + radius)] = source[i >= 0 && i < length ? i : mirrored(i, length)];
+      std::copy_n(source, length, padded.data() + radius);
+      for (std::int64_t i = 1; i <= radius; ++i) {
+        padded[static_cast<std::size_t>(radius - i)] = source[mirrored(-i, length)];
+        padded[static_cast<std::size_t>(radius + length - 1 + i)] = source[mirrored(length - 1 + i, length)];
       }
-      T* target = to + row * length;
-      std::fill_n(target, length, T{0});
-      for (std::size_t k = 0; k < kernel.size(); ++k) {
-        add_scaled(target, padded.data() + k, static_cast<T>(kernel[k]), length);
-      }
+      weighted_sum(to + row * length, shifted, weights.data(), length);
     }
   });
 }
@@ -70,16 +119,19 @@ void along_rows(const T* from, T* to, std::int64_t length, std::int64_t rows, co
 template <class T>
 void along_planes(const T* from, T* to, std::int64_t stride, std::int64_t length, std::int64_t outer,
                   const std::vector<double>& kernel) {
-  const auto radius = static_cast<std::int64_t>(kernel.size() / 2);
+  const std::size_t radius = kernel.size() / 2;
+  const std::vector<T> weights = half<T>(kernel);
   parallel_for(outer * length, std::max<std::int64_t>(1, 16384 / stride), [&](std::int64_t begin, std::int64_t end) {
+    Rows<T> rows{std::vector<const T*>(radius), std::vector<const T*>(radius), nullptr};
     for (std::int64_t i = begin; i < end; ++i) {
       const T* source = from + i / length * length * stride;
-      T* target = to + i * stride;
-      std::fill_n(target, stride, T{0});
-      for (std::size_t k = 0; k < kernel.size(); ++k) {
-        const std::int64_t at = mirrored(i % length + static_cast<std::int64_t>(k) - radius, length);
-        add_scaled(target, source + at * stride, static_cast<T>(kernel[k]), stride);
+      rows.middle = source + i % length * stride;
+      for (std::size_t k = 0; k < radius; ++k) {
+        const auto step = static_cast<std::int64_t>(k + 1);
+        rows.before[k] = source + mirrored(i % length - step, length) * stride;
+        rows.behind[k] = source + mirrored(i % length + step, length) * stride;
       }
+      weighted_sum(to + i * stride, rows, weights.data(), stride);
     }
   });
 }
