@@ -210,7 +210,7 @@ OptionGroup label_options() {
       choice("samples", {"auto", "volumes", "blocks", "trials", "runs", "single-trials-lsa", "single-trials-lss"},
              "What one sample is. auto: blocks where every training fold has five of each label, else volumes; runs "
              "with --run-label; single-trials (decode alone): the estimate of each event by a linear model, of all in "
-             "one (lsa) or each in its own (lss); runs are then never split")
+             "one (lsa) or each in its own, with one column for all others (lss); runs are then never split")
           .by_default("auto"),
       text("delay", "SECONDS",
            "From the events to the response: seconds, hrf (weighted by the predicted response), or "

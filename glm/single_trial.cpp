@@ -108,12 +108,13 @@ Eigen::MatrixXd weights_of_all(const Eigen::MatrixXd& trials, const Eigen::Matri
   return weights;
 }
 
-/// Row k gives the coefficient of trial k beside the sum of the others of its condition and the other conditions.
-Eigen::MatrixXd weights_of_each(const Eigen::MatrixXd& trials, const std::vector<std::string>& labels,
+/// Row k gives the coefficient of trial k beside the sum of the others of its group, those of the other groups, and
+/// the conditions that are no trials.
+Eigen::MatrixXd weights_of_each(const Eigen::MatrixXd& trials, const std::vector<std::string>& groups,
                                 const Eigen::MatrixXd& conditions) {
   std::map<std::string, Eigen::VectorXd> sums;
-  for (std::size_t k = 0; k < labels.size(); ++k) {
-    sums.try_emplace(labels[k], Eigen::VectorXd::Zero(trials.rows())).first->second +=
+  for (std::size_t k = 0; k < groups.size(); ++k) {
+    sums.try_emplace(groups[k], Eigen::VectorXd::Zero(trials.rows())).first->second +=
         trials.col(static_cast<Eigen::Index>(k));
   }
   Eigen::MatrixXd weights(trials.cols(), trials.rows());
@@ -121,8 +122,8 @@ Eigen::MatrixXd weights_of_each(const Eigen::MatrixXd& trials, const std::vector
     check_cancelled();
     Eigen::MatrixXd rest(trials.rows(), std::ssize(sums) + conditions.cols());
     Eigen::Index place = 0;
-    for (const auto& [label, sum] : sums) {
-      rest.col(place++) = label == labels[static_cast<std::size_t>(k)] ? Eigen::VectorXd(sum - trials.col(k)) : sum;
+    for (const auto& [group, sum] : sums) {
+      rest.col(place++) = group == groups[static_cast<std::size_t>(k)] ? Eigen::VectorXd(sum - trials.col(k)) : sum;
     }
     rest.rightCols(conditions.cols()) = conditions;
     const Eigen::VectorXd own = without(trials.col(k), make_basis(rest));
@@ -136,13 +137,17 @@ Eigen::MatrixXd weights_of_each(const Eigen::MatrixXd& trials, const std::vector
 }  // namespace
 
 TrialModel parse_trial_model(std::string_view name) {
-  for (const TrialModel model : {TrialModel::lsa, TrialModel::lss}) {
+  for (const TrialModel model : {TrialModel::lsa, TrialModel::lss, TrialModel::lss_by_condition}) {
     if (name == trial_model_name(model)) return model;
   }
-  throw UsageError(fmt::format("no model of single trials is called '{}'; there are 'lsa' and 'lss'", name));
+  throw UsageError(
+      fmt::format("no model of single trials is called '{}'; there are 'lsa', 'lss' and 'lss-by-condition'", name));
 }
 
-std::string_view trial_model_name(TrialModel model) { return model == TrialModel::lsa ? "lsa" : "lss"; }
+std::string_view trial_model_name(TrialModel model) {
+  if (model == TrialModel::lsa) return "lsa";
+  return model == TrialModel::lss ? "lss" : "lss-by-condition";
+}
 
 TrialWeights trial_weights(const std::vector<Event>& events, const std::vector<std::string>& conditions,
                            const Eigen::VectorXd& frame_times_s, TrialModel model, const DesignOptions& options,
@@ -154,13 +159,15 @@ TrialWeights trial_weights(const std::vector<Event>& events, const std::vector<s
   const Eigen::MatrixXd others = without(columns.conditions(kept, Eigen::all), nuisance);
   std::vector<Eigen::Index> used = shown_trials(all_trials);
   const Eigen::MatrixXd trials = all_trials(Eigen::all, used);
-  std::vector<std::string> labels;
-  for (const Eigen::Index k : used) labels.push_back(columns.trials[static_cast<std::size_t>(k)].label);
-  const std::set<std::string> distinct(labels.begin(), labels.end());
+  std::vector<std::string> groups(used.size());
+  if (model == TrialModel::lss_by_condition) {
+    for (std::size_t k = 0; k < used.size(); ++k) groups[k] = columns.trials[static_cast<std::size_t>(used[k])].label;
+  }
+  const std::set<std::string> distinct(groups.begin(), groups.end());
   const Eigen::Index of_trials = model == TrialModel::lsa ? trials.cols() : std::ssize(distinct) + 1;
   require_freedom(nuisance.rank() + others.cols() + of_trials, std::ssize(kept));
   const Eigen::MatrixXd found =
-      model == TrialModel::lsa ? weights_of_all(trials, others) : weights_of_each(trials, labels, others);
+      model == TrialModel::lsa ? weights_of_all(trials, others) : weights_of_each(trials, groups, others);
 
   std::vector<Eigen::Index> told;
   for (Eigen::Index k = 0; k < found.rows(); ++k) {

@@ -14,13 +14,17 @@ namespace noema {
 enum class TrialModel {
   /// Least squares, all: one model with a column for each trial.
   lsa,
-  /// Least squares, separate: one model for each trial, with its column, the other trials of its condition together,
-  /// and the other conditions. Better where trials follow one another so fast that their columns are alike
-  /// (Mumford et al. 2012, doi:10.1016/j.neuroimage.2011.08.076).
+  /// Least squares, separate: one model for each trial, with its column and one of all other trials together. Better
+  /// where trials follow one another so fast that their columns are alike (Mumford et al. 2012,
+  /// doi:10.1016/j.neuroimage.2011.08.076).
   lss,
+  /// The same with a column for the other trials of each condition (Turner et al. 2012,
+  /// doi:10.1016/j.neuroimage.2012.05.057): less noise where conditions differ, but every estimate is made by the
+  /// labels. Never for samples whose labels are decoded or permuted.
+  lss_by_condition,
 };
 
-/// "lsa" or "lss". @throws UsageError for another name.
+/// "lsa", "lss" or "lss-by-condition". @throws UsageError for another name.
 TrialModel parse_trial_model(std::string_view name);
 std::string_view trial_model_name(TrialModel model);
 
@@ -36,9 +40,10 @@ struct TrialWeights {
 /// model. Events with a label of `conditions` (empty: all) are trials; those of other labels are modelled by condition.
 ///
 /// Estimates of one run share its volumes, whatever the model: a classifier must never train on trials of the run it is
-/// tested on. Labels enter `lss` alone, by which trials stand together as the others of their condition. Trials whose
-/// response the kept volumes hardly show (a tenth of the middle trial's), or that others take the place of, are left
-/// out with a warning. Cost: O(T·K²) for lsa, O(T·K·(C + R)) for lss with C conditions and R other columns.
+/// tested on. Labels of trials enter `lss_by_condition` alone: the other models give the same weights however they are
+/// permuted, as permutation tests of a decoder need. Trials whose response the kept volumes hardly show (a tenth of the
+/// middle trial's), or that others take the place of, are left out with a warning. Cost: O(T·K²) for lsa, O(T·K·(C +
+/// R)) for the others with C conditions and R other columns.
 /// @throws UsageError for responses of several columns (derivatives, several delays); DataError if no trial is left or
 /// no
 ///   degree of freedom is; and what `make_design` throws.

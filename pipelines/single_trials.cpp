@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -26,31 +27,39 @@ DesignOptions design_options(const PreparedData& data) {
   return options;
 }
 
-TrialWeights weights_of_run(const LearningRun& run, const std::vector<std::string>& labels, const LabelRule& rule,
-                            TrialModel model, const DesignOptions& options) {
+std::vector<Event> modelled_events(const LearningRun& run, const LabelRule& rule) {
   LabelRule everything = rule;
   everything.conditions.clear();
-  const Series& series = run.series;
-  return trial_weights(selected_events(run, everything), labels,
-                       frame_times(series.volumes(), series.tr_s, series.start_s, kSliceTimeReference), model, options,
-                       series.keep);
+  return selected_events(run, everything);
 }
 
-/// The first volume of each trial; −1 for those that begin before the first.
-std::vector<int> volumes_of(const LearningRun& run, const TrialWeights& weights) {
-  std::vector<int> volumes;
+/// The first volume after a time; none where the series does not reach it.
+std::optional<int> volume_of(const Series& series, double onset_s) {
+  const VolumeRange range = volumes_between(series, onset_s, onset_s + series.tr_s);
+  return range.size() > 0 ? std::optional(range.first) : std::nullopt;
+}
+
+/// Each trial needs a volume to itself, those that have no estimate too: else they would be samples of the other's.
+void require_apart(const LearningRun& run, const std::vector<Event>& events, const std::vector<std::string>& labels) {
   std::set<int> taken;
-  for (const Event& trial : weights.trials) {
-    const VolumeRange range = volumes_between(run.series, trial.onset_s, trial.onset_s + run.series.tr_s);
-    volumes.push_back(range.size() > 0 ? range.first : -1);
-    if (range.size() > 0 && !taken.insert(range.first).second) {
-      throw DataError(fmt::format(
-          "two trials begin within the volume at {:g} s (repetition time {:g} s), so their estimates cannot be told "
-          "apart; leave one out with --labels or --conditions",
-          trial.onset_s, run.series.tr_s));
-    }
+  for (const Event& event : events) {
+    if (std::count(labels.begin(), labels.end(), event.label) == 0) continue;
+    const std::optional<int> volume = volume_of(run.series, event.onset_s);
+    if (!volume || taken.insert(*volume).second) continue;
+    throw DataError(fmt::format(
+        "two trials begin within the volume at {:g} s (repetition time {:g} s), so their estimates cannot be told "
+        "apart; leave one out with --labels or --conditions",
+        event.onset_s, run.series.tr_s));
   }
-  return volumes;
+}
+
+TrialWeights weights_of_run(const LearningRun& run, const std::vector<std::string>& labels, const LabelRule& rule,
+                            TrialModel model, const DesignOptions& options) {
+  const Series& series = run.series;
+  const std::vector<Event> events = modelled_events(run, rule);
+  require_apart(run, events, labels);
+  return trial_weights(events, labels, frame_times(series.volumes(), series.tr_s, series.start_s, kSliceTimeReference),
+                       model, options, series.keep);
 }
 
 /// (K, Q): the mean of each column by the response expected of each trial.
@@ -60,14 +69,15 @@ MatrixF means_by_response(const TrialWeights& weights, const MatrixF& values) {
   return (shares * values.cast<double>()).cast<float>();
 }
 
-/// Rows of maps at the trials' volumes; all other volumes are 0 and censored.
-void place(const MatrixF& maps, const std::vector<int>& volumes, Series& series) {
+/// Rows of maps at the trials' volumes; all other volumes are 0 and censored. Trials without a volume, which begin
+/// before the first, are counted among the samples that keep none.
+void place(const MatrixF& maps, const std::vector<std::optional<int>>& volumes, Series& series) {
   series.values.setZero();
   series.keep.assign(static_cast<std::size_t>(series.volumes()), 0);
   for (std::size_t k = 0; k < volumes.size(); ++k) {
-    if (volumes[k] < 0) continue;
-    series.values.row(volumes[k]) = maps.row(static_cast<Eigen::Index>(k));
-    series.keep[static_cast<std::size_t>(volumes[k])] = 1;
+    if (!volumes[k]) continue;
+    series.values.row(*volumes[k]) = maps.row(static_cast<Eigen::Index>(k));
+    series.keep[static_cast<std::size_t>(*volumes[k])] = 1;
   }
 }
 
@@ -93,7 +103,8 @@ PreparedData single_trial_data(const PreparedData& data, TrialModel model, Label
     LearningRun& run = runs->at(r);
     with_context(fmt::format("single trials of run '{}'", run.id), [&] {
       const TrialWeights weights = weights_of_run(run, labels, rule, model, options);
-      const std::vector<int> volumes = volumes_of(run, weights);
+      std::vector<std::optional<int>> volumes;
+      for (const Event& trial : weights.trials) volumes.push_back(volume_of(run.series, trial.onset_s));
       place(trial_maps(weights, run.series.values), volumes, run.series);
       Series& beside = nuisance->at(r).series;
       place(means_by_response(weights, beside.values), volumes, beside);
@@ -109,7 +120,9 @@ PreparedData single_trial_data(const PreparedData& data, TrialModel model, Label
   trials.notes.push_back(fmt::format(
       "Samples are estimates of single trials by least squares ({}), with the SPM response; those of one run share its "
       "volumes, so runs are never split.",
-      model == TrialModel::lsa ? "all trials in one model" : "a model for each trial"));
+      model == TrialModel::lsa
+          ? "all trials in one model"
+          : "a model for each trial, with one column for all others, so that labels do not enter"));
   return trials;
 }
 

@@ -11,6 +11,8 @@ namespace noema {
 /// were filtered out of the series) in place of the first volume after its onset, and all other volumes censored.
 /// Nuisance series become their mean over the response expected of each trial. Every decoded event is a trial; other
 /// events are modelled by condition. `rule` and `unit` are set to find them: one volume for each event, without delay.
+/// Trials without an estimate, or without a volume after their onset, stay as events without a volume: `make_samples`
+/// leaves them out and counts them in its warning.
 ///
 /// Estimates of a run are made of that run alone, but all of them of the same volumes: see `require_whole_runs`.
 /// @throws UsageError for runs of different repetition times; DataError for trials that begin within one volume; and

@@ -17,6 +17,7 @@ namespace {
 using testing::HasSubstr;
 
 constexpr Eigen::Index kVolumes = 110;
+constexpr TrialModel kModels[] = {TrialModel::lsa, TrialModel::lss, TrialModel::lss_by_condition};
 
 /// Trials of a and b in mixed order, 5 s apart, and events of a condition that is no trial.
 std::vector<Event> fast_events() {
@@ -49,7 +50,7 @@ Eigen::VectorXd coefficient(const std::vector<Event>& events, const MatrixF& dat
 TEST(SingleTrial, EqualsAFitForEachTrial) {
   const MatrixF data = ar1_noise(kVolumes, 6, 0.4, 32).cast<float>().array() + 50;
   const std::vector<Event> events = fast_events();
-  for (const TrialModel model : {TrialModel::lsa, TrialModel::lss}) {
+  for (const TrialModel model : kModels) {
     const TrialWeights weights =
         trial_weights(events, {"a", "b"}, frame_times(kVolumes, 2), model, with_regressor(), some_dropped());
     ASSERT_EQ(weights.trials.size(), 30U);
@@ -58,6 +59,7 @@ TEST(SingleTrial, EqualsAFitForEachTrial) {
       std::vector<Event> of_model = events;
       for (std::size_t e = 0; e < 30; ++e) {
         if (model == TrialModel::lsa) of_model[e].label = "trial " + std::to_string(100 + e);
+        if (model == TrialModel::lss) of_model[e].label = "the others";
       }
       of_model[k].label = "this one";
       const Eigen::VectorXd expected = coefficient(of_model, data, "this one");
@@ -67,6 +69,21 @@ TEST(SingleTrial, EqualsAFitForEachTrial) {
       EXPECT_EQ(weights.trials[k].onset_s, events[k].onset_s);
     }
   }
+}
+
+// Else decoders see how the labels lie in estimates that hold nothing of them, and permutations do not.
+TEST(SingleTrial, EstimatesForDecodingDoNotDependOnLabels) {
+  const std::vector<Event> events = fast_events();
+  std::vector<Event> permuted = events;
+  for (std::size_t e = 0; e < 30; ++e) permuted[e].label = events[(e * 11 + 3) % 30].label;
+  const auto weights = [](const std::vector<Event>& of, TrialModel model) {
+    return trial_weights(of, {"a", "b"}, frame_times(kVolumes, 2), model, with_regressor(), some_dropped()).weights;
+  };
+  for (const TrialModel model : {TrialModel::lsa, TrialModel::lss}) {
+    EXPECT_EQ(weights(events, model), weights(permuted, model)) << trial_model_name(model);
+  }
+  const TrialModel by_condition = TrialModel::lss_by_condition;
+  EXPECT_GT(relative_difference(weights(events, by_condition), weights(permuted, by_condition)), 0.01);
 }
 
 TEST(SingleTrial, RecoversTheSizeOfEachTrial) {
@@ -79,7 +96,7 @@ TEST(SingleTrial, RecoversTheSizeOfEachTrial) {
 }
 
 TEST(SingleTrial, DroppedVolumesHaveNoWeight) {
-  for (const TrialModel model : {TrialModel::lsa, TrialModel::lss}) {
+  for (const TrialModel model : kModels) {
     const TrialWeights weights =
         trial_weights(fast_events(), {}, frame_times(kVolumes, 2), model, with_regressor(), some_dropped());
     EXPECT_EQ(weights.trials.size(), 34U);  // without conditions all events are trials
@@ -110,7 +127,7 @@ TEST(SingleTrial, RefusesWhatCannotBe) {
                ShapeError);
   const TrialWeights weights = trial_weights(fast_events(), {}, times, TrialModel::lss);
   EXPECT_THROW(trial_maps(weights, MatrixF::Zero(kVolumes - 1, 3)), ShapeError);
-  EXPECT_EQ(parse_trial_model("lss"), TrialModel::lss);
+  for (const TrialModel model : kModels) EXPECT_EQ(parse_trial_model(trial_model_name(model)), model);
   EXPECT_THROW(parse_trial_model("lsu"), UsageError);
 }
 

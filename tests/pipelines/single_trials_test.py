@@ -23,6 +23,26 @@ with Folder() as folder:
     assert "made of the same volumes" in errors, errors
     errors, _ = run("decode", data, folder / "one", *FAST, "--samples", "single-trials-lsa", "--run", "01", status=1)
     assert "split by run or subject" in errors, errors
+
+    # A trial that begins before the first volume, or after the last that are kept, has no sample and is counted.
+    early = damage.copy(data, folder / "early")
+    lines = damage.events(early).read_text().splitlines()
+    first = lines[1].split("\t")
+    damage.events(early).write_text("\n".join([lines[0], "\t".join(["-5", "6", *first[2:]]), *lines[1:]]) + "\n")
+    samples = len((folder / "lss" / "predictions.tsv").read_text().splitlines())
+    for model in ("lsa", "lss"):
+        out = folder / f"early-{model}"
+        errors, _ = run("decode", early, out, *FAST, "--samples", f"single-trials-{model}")
+        assert "1 of 73 trials keep no volume and are left out" in errors and "from -5" in errors, errors
+        assert len((out / "predictions.tsv").read_text().splitlines()) == samples
+    errors, _ = run("decode", early, folder / "cut", *FAST, "--samples", "single-trials-lss", "--drop-first", "4")
+    assert "1 of 25 events lie outside the run" in errors, errors
+
+    # Two trials of one volume are refused, though one of them has no estimate.
+    damage.events(early).write_text("\n".join([*lines[:2], "\t".join([str(float(first[0]) + 0.3), *first[1:]]), *lines[2:]]) + "\n")
+    errors, _ = run("decode", early, folder / "twice", *FAST, "--samples", "single-trials-lss", status=1)
+    assert "cannot be told apart" in errors, errors
+
     run("decode", data, folder / "delay", *FAST, "--samples", "single-trials-lsa", "--delay", "4", status=2)
     run("train", data, folder / "train", "--samples", "single-trials-lsa", status=2)
     run("decode", data, folder / "maps", "--samples", "single-trials-lss", "--permutations", "0", "--attribution", "gradient")
