@@ -46,7 +46,7 @@ class LongConvNetwork : public Network {
   std::vector<TrainedParameter> trained_parameters() const override {
     std::vector<TrainedParameter> list = Network::trained_parameters();
     for (TrainedParameter& parameter : list) {
-      if (parameter.name.ends_with("kernel")) parameter.learning_rate_scale = options_.kernel_learning_rate_scale;
+      if (parameter.name.find("kernel") != std::string::npos) parameter.learning_rate_scale = options_.kernel_learning_rate_scale;
     }
     return list;
   }

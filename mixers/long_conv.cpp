@@ -12,6 +12,7 @@
 #include <ATen/ops/glu.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/pow.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -148,6 +149,20 @@ at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagCo
   return skip.defined() ? convolved + skip * u : convolved;
 }
 
+at::Tensor continued_convolution(const at::Tensor& u, const at::Tensor& kernel, at::Tensor& state) {
+  const at::Tensor all = at::cat({state, u}, 1);  // (B, L − 1 + T, C)
+  const std::int64_t before = state.size(1);
+  state = all.narrow(1, u.size(1), before).clone();
+  return long_convolution(all, kernel, LagConvention::causal).narrow(1, before, u.size(1));
+}
+
+std::int64_t convolution_flops(std::int64_t channels, std::int64_t volumes, std::int64_t taps) {
+  const auto length = static_cast<double>(fast_length(volumes + std::min(volumes, taps) - 1));
+  const double transform = 2.5 * length * std::log2(length);  // of one real series
+  const double row = 3 * transform + 6 * (length / 2 + 1);    // series, kernel, and back
+  return static_cast<std::int64_t>(static_cast<double>(channels) * row);
+}
+
 at::Tensor squash(const at::Tensor& kernel, double threshold) {
   return kernel.sign() * (kernel.abs() - threshold).clamp_min(0);
 }
@@ -171,40 +186,65 @@ void LongConvOptions::validate() const {
   require(dropout >= 0 && dropout < 1, "dropout", dropout, "a number from 0 to below 1");
 }
 
-LongConv::LongConv(const LongConvOptions& options, at::Generator& generator)
-    : options_((options.validate(), options)),
-      kernel_(register_parameter("kernel", starting_kernel(options, generator))),
-      skip_(register_parameter("skip", at::ones({options.channels}))),
-      norm_(register_module("norm", std::make_shared<LayerNorm>(options.channels))),
-      output_(register_module("output", std::make_shared<Linear>(options.channels, 2 * options.channels, generator))) {}
+LongConv::LongConv(const LongConvOptions& options, at::Generator& generator) : options_((options.validate(), options)) {
+  if (options.kernel.kind == KernelKind::taps) {
+    free_taps_ = register_parameter("kernel", starting_kernel(options, generator));
+  } else {
+    past_ = register_module("kernel", make_kernel(options.kernel, options.channels, options.taps, generator));
+    if (options.convention != LagConvention::causal) {
+      future_ =
+          register_module("future_kernel", make_kernel(options.kernel, options.channels, options.taps, generator));
+    }
+  }
+  skip_ = register_parameter("skip", at::ones({options.channels}));
+  norm_ = register_module("norm", std::make_shared<LayerNorm>(options.channels));
+  output_ = register_module("output", std::make_shared<Linear>(options.channels, 2 * options.channels, generator));
+}
 
-at::Tensor LongConv::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
-  const at::Tensor v = norm_->forward(x) * mask;
-  const at::Tensor taps = noema::dropout(kernel(), options_.kernel_dropout, draws);
-  const at::Tensor mixed = long_convolution(v, taps, options_.convention, skip_);
+at::Tensor LongConv::output_of(const at::Tensor& x, const at::Tensor& mixed, const Draws& draws) const {
   const at::Tensor active = noema::dropout(at::gelu(mixed), options_.dropout, draws);
   return x + at::glu(output_->forward(active), -1);
 }
 
+at::Tensor LongConv::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
+  const at::Tensor v = norm_->forward(x) * mask;
+  const at::Tensor all = kernel_of(x.size(1));
+  const at::Tensor taps = past_ ? all : noema::dropout(all, options_.kernel_dropout, draws);
+  return output_of(x, long_convolution(v, taps, options_.convention, skip_), draws);
+}
+
+MixerState LongConv::initial_state(std::int64_t batch) const {
+  if (!has_recurrence()) return Mixer::initial_state(batch);
+  if (past_) return {past_->initial_state(batch)};
+  return {at::zeros({batch, options_.taps - 1, options_.channels}, skip_.options().requires_grad(false))};
+}
+
+at::Tensor LongConv::advance(const at::Tensor& x, MixerState& state) const {
+  if (!has_recurrence()) return Mixer::advance(x, state);
+  const at::Tensor v = norm_->forward(x);
+  const at::Tensor mixed = past_ ? past_->advance(v, state.at(0)) : continued_convolution(v, kernel(), state.at(0));
+  return output_of(x, mixed + skip_ * v, {});
+}
+
 std::int64_t LongConv::flops(std::int64_t volumes) const {
   const std::int64_t channels = options_.channels;
-  const std::int64_t reach = std::min(volumes, options_.taps);
-  const auto length = static_cast<double>(fast_length(volumes + reach - 1));
-  const double transform = 2.5 * length * std::log2(length);                  // of one real series
-  const double convolution = 3 * transform + 6 * (length / 2 + 1);            // series, kernel, and back
-  const auto pointwise = static_cast<double>(volumes * (4 * channels + 30));  // linear, norm, GELU, GLU, a channel
-  return static_cast<std::int64_t>(static_cast<double>(channels) * (convolution + pointwise));
+  const std::int64_t reach = past_ ? volumes : options_.taps;
+  const std::int64_t kernels = (past_ ? past_->flops(volumes) : 0) + (future_ ? future_->flops(volumes) : 0);
+  const std::int64_t pointwise = volumes * (4 * channels + 30) * channels;  // linear; norm, GELU, GLU of a channel
+  return convolution_flops(channels, volumes, reach) + kernels + pointwise;
 }
 
 std::int64_t LongConv::state_bytes() const {
   const bool causal = options_.convention == LagConvention::causal;
+  if (causal && past_) return past_->state_bytes();
   const std::int64_t kept = causal ? options_.taps - 1 : 2 * options_.taps - 1;
-  return kept * options_.channels * static_cast<std::int64_t>(kernel_.element_size());
+  return kept * options_.channels * static_cast<std::int64_t>(skip_.element_size());
 }
 
-at::Tensor LongConv::kernel() const {
+at::Tensor LongConv::kernel_of(std::int64_t volumes) const {
+  if (past_) return join({past_->taps(volumes), future_ ? future_->taps(volumes) : at::Tensor()}, options_.convention);
   const at::Tensor smoothed =
-      noema::smooth(kernel_, options_.convention, options_.smooth_width, options_.published_smoothing);
+      noema::smooth(free_taps_, options_.convention, options_.smooth_width, options_.published_smoothing);
   return options_.squash_threshold > 0 ? squash(smoothed, options_.squash_threshold) : smoothed;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "noema/mixers/implicit_kernel.h"
 #include "noema/mixers/mixer.h"
 
 namespace noema {
@@ -29,6 +30,16 @@ enum class LagConvention {
 at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention,
                             const at::Tensor& skip = {});
 
+/// The causal convolution at the next volumes, without those before at hand.
+///
+/// @param u     (B, T, C) with T ≥ 1; @param kernel (C, L): tap i is lag i.
+/// @param state (B, L − 1, C): the volumes before, zeros before the first; after the call the last L − 1.
+/// @return      (B, T, C).
+at::Tensor continued_convolution(const at::Tensor& u, const at::Tensor& kernel, at::Tensor& state);
+
+/// Floating-point operations of a convolution of T volumes with that of kernels of `taps`, by transforms.
+std::int64_t convolution_flops(std::int64_t channels, std::int64_t volumes, std::int64_t taps);
+
 /// sign(k) · max(|k| − threshold, 0): taps below the threshold are exactly zero and get no gradient.
 at::Tensor squash(const at::Tensor& kernel, double threshold);
 
@@ -37,7 +48,7 @@ at::Tensor squash(const at::Tensor& kernel, double threshold);
 /// lag 0, as in the authors' code.
 at::Tensor smooth(const at::Tensor& kernel, LagConvention convention, std::int64_t width, bool published = false);
 
-/// How kernels begin.
+/// How kernels of free taps begin.
 enum class KernelStart {
   decay,       ///< 0.3·exp(−|lag| / 2) + N(0, 0.02²)
   random,      ///< N(0, 0.002²), as published
@@ -47,8 +58,10 @@ enum class KernelStart {
 struct LongConvOptions {
   /// C.
   std::int64_t channels = 32;
-  /// L: taps to each side.
+  /// L: taps to each side. Kernels of no end go on to the end of the window.
   std::int64_t taps = 9;
+  /// Two sides have two kernels of the kind. What follows until `kernel_dropout` is for free taps alone.
+  KernelOptions kernel;
   LagConvention convention = LagConvention::causal;
   KernelStart start = KernelStart::decay;
   double squash_threshold = 0.001;
@@ -62,26 +75,36 @@ struct LongConvOptions {
   void validate() const;
 };
 
-/// x + GLU(W·dropout(GELU(conv(v) + D∘v)) + b) with v = LayerNorm(x); the kernel is smoothed, squashed, then dropped
-/// out tap by tap.
+/// x + GLU(W·dropout(GELU(conv(v) + D∘v)) + b) with v = LayerNorm(x); a kernel of free taps is smoothed, squashed, then
+/// dropped out tap by tap. The parameters of kernels have "kernel" in their names.
 class LongConv : public Mixer {
  public:
   LongConv(const LongConvOptions& options, at::Generator& generator);
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const override;
   std::int64_t flops(std::int64_t volumes) const override;
-  /// Causal: the last L − 1 volumes of all channels. Otherwise the future is needed: the 2L − 1 volumes of the reach.
+  /// Causal: the state of the kernel, of free taps the last L − 1 volumes of all channels. Otherwise the future is
+  /// needed: the 2L − 1 volumes of the reach.
   std::int64_t state_bytes() const override;
 
-  /// The kernel that is applied without dropout.
-  at::Tensor kernel() const;
+  /// With a causal kernel.
+  bool has_recurrence() const override { return options_.convention == LagConvention::causal; }
+  MixerState initial_state(std::int64_t batch) const override;
+  at::Tensor advance(const at::Tensor& x, MixerState& state) const override;
+
+  /// The kernel of L taps that is applied without dropout.
+  at::Tensor kernel() const { return kernel_of(options_.taps); }
   /// The part of the taps that are not zero after smoothing and squashing.
   double alive_fraction() const;
 
  private:
+  at::Tensor kernel_of(std::int64_t volumes) const;
+  at::Tensor output_of(const at::Tensor& x, const at::Tensor& mixed, const Draws& draws) const;
+
   LongConvOptions options_;
-  at::Tensor kernel_;
-  at::Tensor skip_;  // (C): D
+  at::Tensor free_taps_;                            // of the kind `taps`
+  std::shared_ptr<KernelGenerator> past_, future_;  // of the other kinds
+  at::Tensor skip_;                                 // (C): D
   std::shared_ptr<LayerNorm> norm_;
   std::shared_ptr<Linear> output_;
 };

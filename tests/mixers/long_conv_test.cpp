@@ -17,6 +17,7 @@
 #include <cmath>
 #include <functional>
 
+#include "mixer_checks.h"
 #include "noema/core/error.h"
 #include "noema/learn/training.h"
 
@@ -24,12 +25,6 @@ namespace noema {
 namespace {
 
 constexpr LagConvention kConventions[] = {LagConvention::causal, LagConvention::bidirectional, LagConvention::ring};
-
-at::Tensor normal(at::IntArrayRef shape, const char* purpose, at::ScalarType type = at::kDouble) {
-  RandomStream stream(5, purpose);
-  at::Generator generator = make_generator(at::kCPU, stream);
-  return at::empty(shape, at::TensorOptions(type)).normal_(0, 1, generator);
-}
 
 at::Tensor kernel_of(LagConvention convention, std::int64_t channels, std::int64_t taps) {
   if (convention == LagConvention::causal) return normal({channels, taps}, "kernel");
@@ -65,11 +60,6 @@ at::Tensor direct_convolution(const at::Tensor& u, const at::Tensor& kernel, Lag
     }
   }
   return y;
-}
-
-double largest_difference(const at::Tensor& a, const at::Tensor& b) {
-  EXPECT_EQ(a.sizes(), b.sizes());
-  return (a - b).abs().max().item<double>();
 }
 
 TEST(LongConvolution, IsTheDirectSumForAllConventionsAndLengths) {
@@ -134,25 +124,6 @@ TEST(LongConvolution, CausalDoesNotSeeTheFuture) {
   EXPECT_GT(largest_difference(before.narrow(1, 5, 3), after.narrow(1, 5, 3)), 1);
 }
 
-/// Compares gradients of `loss` with central differences in every entry of `x`.
-void expect_exact_gradient(at::Tensor x, const std::function<at::Tensor()>& loss, double tolerance = 1e-7) {
-  x.requires_grad_(true);
-  x.mutable_grad().reset();
-  loss().backward();
-  const at::Tensor gradient = x.grad().clone().view({-1});
-  const at::NoGradGuard no_gradients;
-  at::Tensor flat = x.detach().view({-1});
-  for (std::int64_t i = 0; i < flat.numel(); ++i) {
-    const auto value = flat[i].item<double>();
-    flat[i] = value + 1e-6;
-    const auto up = loss().item<double>();
-    flat[i] = value - 1e-6;
-    const auto down = loss().item<double>();
-    flat[i] = value;
-    EXPECT_NEAR(gradient[i].item<double>(), (up - down) / 2e-6, tolerance) << "entry " << i;
-  }
-}
-
 TEST(LongConvolution, GradientsMatchFiniteDifferences) {
   for (const LagConvention convention : kConventions) {
     at::Tensor u = normal({2, 7, 2}, "u"), kernel = kernel_of(convention, 2, 5);
@@ -209,8 +180,7 @@ TEST(Smooth, AveragesNeighboursInTheOrderOfLags) {
 }
 
 LongConv make(LongConvOptions options) {
-  RandomStream stream(1, "initial parameters");
-  at::Generator generator = make_generator(at::kCPU, stream);
+  at::Generator generator = parameter_generator();
   return LongConv(options, generator);
 }
 
