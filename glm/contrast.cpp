@@ -77,56 +77,6 @@ Eigen::VectorXd p_of_each(const ContrastMaps& maps, Tail tail) {
   return p;
 }
 
-/// Covariances of the rows of several questions, from the factor of a voxel's whitened basis.
-class QuestionCovariances {
- public:
-  QuestionCovariances(const NoiseGeometry& geometry, std::span<const Eigen::MatrixXd> questions) : geometry_(geometry) {
-    for (const Eigen::MatrixXd& question : questions) {
-      of_basis_.emplace_back((question * geometry.weights()).transpose());
-      size_ += question.rows() * (question.rows() + 1) / 2;
-    }
-  }
-
-  /// Lower triangles of all questions, one after the other, for a dispersion of 1.
-  Eigen::VectorXd unit(const Eigen::Ref<const Eigen::VectorXd>& rho, CholeskyFactor& scratch) const {
-    const CholeskyFactor& factor = geometry_.whitening().factor(rho, scratch);
-    Eigen::VectorXd triangles(size_);
-    Eigen::Index place = 0;
-    for (const Eigen::MatrixXd& rows : of_basis_) {
-      const Eigen::MatrixXd half = factor.matrixL().solve(rows);  // (r, q)
-      for (Eigen::Index i = 0; i < half.cols(); ++i) {
-        for (Eigen::Index j = 0; j <= i; ++j) triangles[place++] = half.col(i).dot(half.col(j));
-      }
-    }
-    return triangles;
-  }
-
- private:
-  const NoiseGeometry& geometry_;
-  std::vector<Eigen::MatrixXd> of_basis_;  // (r, q) of each question
-  Eigen::Index size_ = 0;
-};
-
-/// Fills the covariances of voxels [begin, end); voxels that share their ρ share the work.
-void fill_covariances(const GlmFit& fit, const QuestionCovariances& covariances, std::int64_t begin, std::int64_t end,
-                      std::vector<JointEffects>& answers) {
-  const Whitening& whitening = fit.geometry->whitening();
-  std::vector<Eigen::VectorXd> known(whitening.shared_places());
-  CholeskyFactor scratch;
-  Eigen::VectorXd own;
-  for (std::int64_t v = begin; v < end; ++v) {
-    const auto rho = fit.autoregression.col(v);
-    const auto place = whitening.shared_place(rho);
-    Eigen::VectorXd& triangles = place ? known[*place] : own;
-    if (!place || triangles.size() == 0) triangles = covariances.unit(rho, scratch);
-    Eigen::Index from = 0;
-    for (JointEffects& answer : answers) {
-      answer.covariances.col(v) = fit.dispersion[v] * triangles.segment(from, answer.covariances.rows());
-      from += answer.covariances.rows();
-    }
-  }
-}
-
 }  // namespace
 
 bool is_estimable(const GlmFit& fit, const Eigen::VectorXd& weights) {
@@ -151,9 +101,20 @@ std::vector<JointEffects> joint_effects(const GlmFit& fit, std::span<const Eigen
     const Eigen::Index rows = question.rows();
     answers.push_back({question * fit.coefficients, MatrixD(rows * (rows + 1) / 2, fit.voxels()), fit.df});
   }
-  const QuestionCovariances covariances(*fit.geometry, questions);
-  parallel_for(fit.voxels(), kGrain,
-               [&](std::int64_t begin, std::int64_t end) { fill_covariances(fit, covariances, begin, end, answers); });
+  std::vector<Eigen::MatrixXd> of_basis;
+  for (const Eigen::MatrixXd& question : questions) {
+    of_basis.emplace_back((question * fit.geometry->weights()).transpose());
+  }
+  parallel_for(fit.voxels(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    MatrixD triangles =
+        fit.geometry->whitening().covariances(fit.autoregression.middleCols(begin, end - begin), of_basis);
+    triangles.array().rowwise() *= fit.dispersion.segment(begin, end - begin).transpose().array();
+    Eigen::Index from = 0;
+    for (JointEffects& answer : answers) {
+      answer.covariances.middleCols(begin, end - begin) = triangles.middleRows(from, answer.covariances.rows());
+      from += answer.covariances.rows();
+    }
+  });
   return answers;
 }
 

@@ -36,19 +36,16 @@ void multiply_tile(const double* weights, Eigen::Index n, const double* data, Ei
 MatrixD dense_product(const MatrixD& weights, Eigen::Ref<const MatrixD, 0, Eigen::OuterStride<>> data) {
   const Eigen::Index n = weights.cols();
   MatrixD product(weights.rows(), data.cols());
-  MatrixD four = MatrixD::Zero(kRows, n);
+  const Eigen::Index whole = weights.rows() / kRows * kRows;  // the rest is filled up with rows of 0
+  MatrixD last = MatrixD::Zero(kRows, n);
+  last.topRows(weights.rows() - whole) = weights.bottomRows(weights.rows() - whole);
   MatrixD tile = MatrixD::Zero(n, kVoxels), sums(kRows, kVoxels);
-  for (Eigen::Index r = 0; r < weights.rows(); r += kRows) {
-    const Eigen::Index rows = std::min(kRows, weights.rows() - r);
-    four.topRows(rows) = weights.middleRows(r, rows);
-    for (Eigen::Index v = 0; v < data.cols(); v += kVoxels) {
-      const Eigen::Index voxels = std::min(kVoxels, data.cols() - v);
-      if (voxels == kVoxels) {
-        multiply_tile(four.data(), n, data.data() + v, data.outerStride(), sums.data());
-      } else {
-        tile.leftCols(voxels) = data.middleCols(v, voxels);
-        multiply_tile(four.data(), n, tile.data(), kVoxels, sums.data());
-      }
+  for (Eigen::Index v = 0; v < data.cols(); v += kVoxels) {
+    const Eigen::Index voxels = std::min(kVoxels, data.cols() - v);
+    tile.leftCols(voxels) = data.middleCols(v, voxels);  // side by side, so that they stay in the nearest cache
+    for (Eigen::Index r = 0; r < weights.rows(); r += kRows) {
+      multiply_tile(r < whole ? weights.data() + r * n : last.data(), n, tile.data(), kVoxels, sums.data());
+      const Eigen::Index rows = std::min(kRows, weights.rows() - r);
       product.block(r, v, rows, voxels) = sums.topLeftCorner(rows, voxels);
     }
   }

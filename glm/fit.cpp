@@ -12,6 +12,7 @@
 #include "noema/core/log.h"
 #include "noema/core/parallel.h"
 #include "noema/glm/autoregression.h"
+#include "noema/glm/dense_products.h"
 #include "noema/glm/least_squares.h"
 #include "noema/glm/noise_geometry.h"
 
@@ -45,6 +46,8 @@ class Fitter {
     fit_.dispersion.resize(data_.cols());
     fit_.autoregression.resize(order_, data_.cols());
     basis_ = basis.columns;
+    transposed_basis_ = basis.columns.transpose();
+    weights_ = basis.weights;
     geometry_ = std::make_shared<NoiseGeometry>(std::move(basis.weights), std::move(basis.columns), kept_, order_);
     fit_.geometry = geometry_;
   }
@@ -94,11 +97,11 @@ class Fitter {
     MatrixD rest = gather(begin, count);
     const Eigen::RowVectorXd first = rest.row(0);
     const Eigen::RowVectorXd changes = (rest.rowwise() - first).cwiseAbs().colwise().sum();
-    Eigen::MatrixXd solution = basis_.transpose() * rest;  // (r, B), of the basis
-    rest.noalias() -= basis_ * solution;
+    MatrixD solution = dense_product(transposed_basis_, rest);  // (r, B), of the basis
+    rest -= dense_product(basis_, solution);
     Eigen::RowVectorXd squares = rest.colwise().squaredNorm();
-    if (order_ > 0) squares = refine(rest, solution, begin);
-    fit_.coefficients.middleCols(begin, count).noalias() = geometry_->weights() * solution;
+    if (order_ > 0) squares = refine(std::move(rest), solution, begin);
+    fit_.coefficients.middleCols(begin, count) = dense_product(weights_, solution);
     fit_.dispersion.segment(begin, count) = (squares / fit_.df).transpose();
     for (std::int64_t v = 0; v < count; ++v) {
       if (!std::isfinite(changes[v])) ++not_finite_;
@@ -108,21 +111,14 @@ class Fitter {
 
   /// From the solution of ordinary least squares, whose residuals are `rest`, to that of whitened data: the residuals
   /// are fitted once more, which spares rounding the voxel's large mean. Returns the squared norms of what is left.
-  Eigen::RowVectorXd refine(MatrixD& rest, Eigen::MatrixXd& solution, std::int64_t begin) {
-    const Whitening& whitening = geometry_->whitening();
+  Eigen::RowVectorXd refine(MatrixD rest, MatrixD& solution, std::int64_t begin) {
     MatrixD rho = yule_walker(rest, kept_, order_);
     rho = rho.unaryExpr([](double r) { return std::isfinite(r) ? r : 0; });  // refused at the end
     if (order_ == 1) rho = rho.unaryExpr([](double r) { return std::trunc(r * Whitening::kBins) / Whitening::kBins; });
-    Eigen::RowVectorXd squares = whitening.apply_twice(rest, rho);
-    const Eigen::MatrixXd target = basis_.transpose() * rest;
-    CholeskyFactor scratch;
-    for (Eigen::Index v = 0; v < rho.cols(); ++v) {
-      const Eigen::VectorXd step = whitening.factor(rho.col(v), scratch).solve(target.col(v));
-      solution.col(v) += step;
-      squares[v] = std::max(0.0, squares[v] - step.dot(target.col(v)));
-    }
+    WhitenedFit step = geometry_->whitening().fit(std::move(rest), rho);
+    solution += step.coefficients;
     fit_.autoregression.middleCols(begin, rho.cols()) = rho;
-    return squares;
+    return std::move(step.squares);
   }
 
   /// Rounding leaves a constant series with a meaningless quotient of effect and noise; 0 says what is known.
@@ -136,7 +132,8 @@ class Fitter {
   const Data& data_;
   std::vector<std::int64_t> kept_;
   int order_;
-  Eigen::MatrixXd basis_;  // (n, r)
+  MatrixD basis_, transposed_basis_;  // (n, r)
+  MatrixD weights_;                   // (P, r)
   std::shared_ptr<const NoiseGeometry> geometry_;
   std::atomic<std::int64_t> not_finite_{0}, constant_{0};
   GlmFit fit_;
@@ -179,10 +176,14 @@ GlmFit fit_glm(const MatrixD& data, const DesignMatrix& design, NoiseModel noise
 }
 
 Eigen::MatrixXd unit_covariance(const GlmFit& fit, Eigen::Index voxel) {
-  CholeskyFactor scratch;
-  const CholeskyFactor& factor = fit.geometry->whitening().factor(fit.autoregression.col(voxel), scratch);
-  const Eigen::MatrixXd& weights = fit.geometry->weights();
-  return weights * factor.solve(weights.transpose());
+  const Eigen::MatrixXd columns = fit.geometry->weights().transpose();
+  const MatrixD triangle = fit.geometry->whitening().covariances(fit.autoregression.col(voxel), {&columns, 1});
+  Eigen::MatrixXd covariance(columns.cols(), columns.cols());
+  Eigen::Index place = 0;
+  for (Eigen::Index i = 0; i < columns.cols(); ++i) {
+    for (Eigen::Index j = 0; j <= i; ++j) covariance(i, j) = covariance(j, i) = triangle(place++, 0);
+  }
+  return covariance;
 }
 
 }  // namespace noema

@@ -58,11 +58,12 @@ struct GlmFit {
 /// residuals is each voxel's own (there: of all voxels; the same thing for designs that span a constant), dispersion is
 /// Σr²/(n − rank) for designs of any rank (there: n − columns), and partial autocorrelations stay within ±0.99. `keep`
 /// (T) drops volumes marked 0 from the fit; autocovariances then come from pairs that are so far apart in time, and
-/// gaps are whitened as `Whitening` says (order 1: exactly).
+/// whitening is that of the covariance which the kept volumes have.
 ///
 /// Columns that depend on one another are allowed (pseudo-inverse, with a warning); a contrast of such columns may not
 /// be estimable. Results do not depend on the thread count. Reads the data once; memory beyond the result: a few
-/// hundred voxels' series a thread. Cost: O(T·P·V) flops, and O(P³·V) more for orders above 1.
+/// hundred voxels' series a thread. Cost: O(T·P·V) flops, and O((P + D)³·V) more for orders above 1, with
+/// D volumes dropped between kept ones.
 /// @throws ShapeError if data, design and `keep` differ in length; UsageError for an order out of range; DataError when
 ///   no degree of freedom is left and for data that are not finite.
 GlmFit fit_glm(const MatrixF& data, const DesignMatrix& design, NoiseModel noise,

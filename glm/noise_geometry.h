@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -12,15 +13,15 @@ namespace noema {
 class NoiseGeometry {
  public:
   NoiseGeometry(Eigen::MatrixXd weights, Eigen::MatrixXd basis, std::span<const std::int64_t> kept, int order)
-      : weights_(std::move(weights)), whitening_(std::move(basis), kept, order) {}
+      : weights_(std::move(weights)), whitening_(make_whitening(std::move(basis), kept, order)) {}
 
   /// (P, r): coefficients of the design's columns from those of the basis.
   const Eigen::MatrixXd& weights() const { return weights_; }
-  const Whitening& whitening() const { return whitening_; }
+  const Whitening& whitening() const { return *whitening_; }
 
  private:
   Eigen::MatrixXd weights_;
-  Whitening whitening_;
+  std::unique_ptr<const Whitening> whitening_;
 };
 
 }  // namespace noema

@@ -155,14 +155,27 @@ TEST(Autoregression, LevinsonSolvesYuleWalker) {
   EXPECT_EQ(levinson(std::vector<double>{1, 1.2})[0], 0.99);
 }
 
-// Every number of a fit of higher order, written out with whitening matrices of each voxel.
+/// Inverse of the covariance that noise of these weights has at the kept volumes, the first of which remembers nothing.
+Eigen::MatrixXd precision_at(const std::vector<Eigen::Index>& kept, const Eigen::VectorXd& rho) {
+  const Eigen::Index volumes = kept.back() - kept.front() + 1;
+  Eigen::MatrixXd innovations = Eigen::MatrixXd::Identity(volumes, volumes);
+  for (Eigen::Index t = 0; t < volumes; ++t) {
+    for (Eigen::Index lag = 1; lag <= std::min(t, rho.size()); ++lag) innovations(t, t - lag) = -rho[lag - 1];
+  }
+  std::vector<Eigen::Index> places;
+  for (const Eigen::Index t : kept) places.push_back(t - kept.front());
+  const Eigen::MatrixXd covariance = (innovations.transpose() * innovations).inverse();
+  return covariance(places, places).inverse();
+}
+
+// Every number of a fit of higher order, written out as generalised least squares with the covariance of each voxel.
 TEST(Fit, HigherOrdersAreLeastSquaresOfWhitenedData) {
   const DesignMatrix design = block_design(70);
-  MatrixD data = ar2_noise(70, 3, {}, 21);
+  MatrixD data = ar2_noise(70, 11, {}, 21);
   data.array() += 1e4;
   std::vector<std::uint8_t> keep(70, 1);
   for (const bool gap : {false, true}) {
-    if (gap) keep[30] = keep[31] = keep[45] = 0;
+    for (const int t : {0, 1, 30, 31, 34, 45, 68}) keep[static_cast<std::size_t>(t)] = gap ? 0 : 1;
     std::vector<Eigen::Index> kept;
     for (Eigen::Index t = 0; t < 70; ++t) {
       if (keep[static_cast<std::size_t>(t)] != 0) kept.push_back(t);
@@ -172,7 +185,7 @@ TEST(Fit, HigherOrdersAreLeastSquaresOfWhitenedData) {
     for (const int order : {2, 3}) {
       const GlmFit fit = fit_glm(data, design, NoiseModel{order}, keep);
       const ContrastMaps maps = t_contrast(fit, "a - 2*b");
-      for (Eigen::Index v = 0; v < 3; ++v) {
+      for (const Eigen::Index v : {0, 3, 10}) {
         const Eigen::VectorXd y = data(kept, v);
         Eigen::VectorXd rest = y - x * x.completeOrthogonalDecomposition().solve(y);
         rest.array() -= rest.mean();
@@ -194,19 +207,13 @@ TEST(Fit, HigherOrdersAreLeastSquaresOfWhitenedData) {
         }
         const Eigen::VectorXd rho = toeplitz.lu().solve(covariances.tail(order));
         EXPECT_LE((fit.autoregression.col(v) - rho).norm(), 1e-9);
-        Eigen::MatrixXd whitening = Eigen::MatrixXd::Identity(n, n);
-        for (Eigen::Index t = 0; t < n; ++t) {
-          for (int lag = 1; lag <= order && lag <= t; ++lag) {
-            if (kept[static_cast<std::size_t>(t - lag)] != kept[static_cast<std::size_t>(t)] - lag) break;
-            whitening(t, t - lag) = -rho[lag - 1];
-          }
-        }
-        const Eigen::MatrixXd whitened = whitening * x;
-        const Eigen::VectorXd coefficients = whitened.completeOrthogonalDecomposition().solve(whitening * y);
-        const double dispersion = (whitening * y - whitened * coefficients).squaredNorm() / fit.df;
+        const Eigen::MatrixXd precision = precision_at(kept, rho);
+        const Eigen::MatrixXd covariance = (x.transpose() * precision * x).inverse();
+        const Eigen::VectorXd coefficients = covariance * x.transpose() * precision * y;
+        const Eigen::VectorXd left = y - x * coefficients;
+        const double dispersion = left.dot(precision * left) / fit.df;
         EXPECT_LE(relative_difference(fit.coefficients.col(v), coefficients), 1e-8);
         EXPECT_NEAR(fit.dispersion[v], dispersion, 1e-8 * dispersion);
-        const Eigen::MatrixXd covariance = (whitened.transpose() * whitened).inverse();
         EXPECT_LE(relative_difference(unit_covariance(fit, v), covariance), 1e-8);
         const Eigen::VectorXd weights =
             parse_contrast("a - 2*b", design.names);  // and the contrast is made of just these
@@ -214,6 +221,23 @@ TEST(Fit, HigherOrdersAreLeastSquaresOfWhitenedData) {
         EXPECT_NEAR(maps.effect[v], weights.dot(coefficients), 1e-8 * std::abs(coefficients.maxCoeff()));
       }
     }
+  }
+}
+
+// A gap of one volume does not cost what is known of the volumes before it.
+TEST(Fit, HigherOrdersGoOnAfterAGap) {
+  const MatrixD data = ar2_noise(90, 3, {}, 23);
+  std::vector<std::uint8_t> keep(90, 1);
+  for (std::size_t t = 4; t < 90; t += 5) keep[t] = 0;
+  const DesignMatrix design = block_design(90);
+  const GlmFit second = fit_glm(data, design, NoiseModel{2}, keep);
+  GlmFit first = second;
+  first.autoregression.row(1).setZero();  // AR(2) whose second weight is 0 is AR(1), whose gaps have a closed form
+  const GlmFit closed = fit_glm(data, design, NoiseModel::ar1, keep);
+  for (Eigen::Index v = 0; v < 3; ++v) {
+    first.autoregression(0, v) = closed.autoregression(0, v);
+    EXPECT_LE(relative_difference(unit_covariance(first, v), unit_covariance(closed, v)), 1e-9);
+    EXPECT_GT(relative_difference(unit_covariance(second, v), unit_covariance(closed, v)), 1e-3);
   }
 }
 
@@ -256,6 +280,17 @@ TEST(Fit, DoesNotDependOnThreads) {
   EXPECT_EQ(one.coefficients, three.coefficients);
   EXPECT_EQ(one.dispersion, three.dispersion);
   EXPECT_EQ(one_maps.z, three_maps.z);
+}
+
+// Voxels that are factorised side by side have what they have alone.
+TEST(Fit, VoxelsOfHigherOrdersDoNotDependOnOthers) {
+  const DesignMatrix design = block_design(90);
+  const MatrixD data = ar2_noise(90, 21, {}, 24);
+  const GlmFit together = fit_glm(data, design, NoiseModel{2});
+  const GlmFit alone = fit_glm(MatrixD(data.rightCols(3)), design, NoiseModel{2});
+  EXPECT_EQ(together.coefficients.rightCols(3), alone.coefficients);
+  EXPECT_EQ(together.dispersion.tail(3), alone.dispersion);
+  EXPECT_EQ(t_contrast(together, "a").variance.tail(3), t_contrast(alone, "a").variance);
 }
 
 TEST(Fit, ConstantSeriesHaveNoEffect) {
