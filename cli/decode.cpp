@@ -10,7 +10,6 @@ int run_decode(const CommandArguments& arguments) {
   DecodeOptions options;
   options.prepare = read_prepare_options(arguments);
   read_label_sources(arguments, options.prepare);
-  read_surfaces(arguments, options.prepare);
   options.evaluation = read_evaluation_options(arguments);
   options.models = read_model_options(arguments);
   options.explain = read_explain_options(arguments);

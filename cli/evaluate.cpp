@@ -12,6 +12,7 @@ int run_evaluate(const CommandArguments& arguments) {
   options.model = arguments.path("model");
   options.prepare = read_dataset_options(arguments);
   read_label_sources(arguments, options.prepare);
+  read_surfaces(arguments, options.prepare);
   options.prepare.allow_resample = arguments.flag("allow-resample");
   options.rule = read_label_rule(arguments);
   options.allow_leakage = arguments.flag("allow-leakage");
@@ -40,7 +41,7 @@ CommandSpec evaluate_command() {
                  label_source_options(),
                  {"Evaluation",
                   {flag("allow-leakage", "Go on with runs that the model was trained on; the results say so"),
-                   allow_resample_option("A run on another grid than the model's")}}};
+                   surface_option(), allow_resample_option("A run on another grid than the model's")}}};
   spec.examples = {{"noema evaluate model-ridge.safetensors new-bids scores", "All labelled runs of a dataset."},
                    {"noema evaluate model-ridge.safetensors new-bids scores --conditions face,house --task localizer",
                     "Two of the labels, of one task."}};

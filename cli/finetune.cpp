@@ -15,6 +15,7 @@ int run_finetune(const CommandArguments& arguments) {
   options.model = arguments.path("model");
   options.prepare = read_dataset_options(arguments);
   read_label_sources(arguments, options.prepare);
+  read_surfaces(arguments, options.prepare);
   options.prepare.allow_resample = arguments.flag("allow-resample");
   options.evaluation = read_evaluation_options(arguments);
   if (options.evaluation.single_trials) {
@@ -65,7 +66,7 @@ CommandSpec finetune_command() {
                "The learning rate is that of the model's training, multiplied by this (of a new last layer just that)")
             .by_default(fmt::format("{:g}", FineTuningOptions().learning_rate_scale))
             .range(1e-6, 100),
-        allow_resample_option("A run on another grid than the model's"),
+        surface_option(), allow_resample_option("A run on another grid than the model's"),
         integer("seeds", "N", "Random starts of each network").by_default("3").range(1, 1000)}}};
   spec.examples = {
       {"noema finetune model-long-conv.safetensors new-bids tuned", "A model of many people for new labels."},

@@ -9,6 +9,7 @@
 #include "noema/core/error.h"
 #include "noema/interpret/attribution.h"
 #include "noema/pipelines/models.h"
+#include "noema/pipelines/surfaces.h"
 #include "noema/preprocess/confounds_strategy.h"
 
 namespace noema {
@@ -169,7 +170,12 @@ OptionGroup preprocess_options() {
               "What series are taken of: voxels, or geometric parcels of the mask. auto: voxels up to 60,000 of them")
            .by_default("auto"),
        integer("parcels", "N", "Geometric parcels").by_default("400").range(2, 100000),
-       number("fwhm", "MM", "Gaussian smoothing; 0: none").by_default("0").range(0, 100)}};
+       number("fwhm", "MM",
+              "Gaussian smoothing; 0: none. Grayordinates are smoothed along the meshes of --surface, and within each "
+              "deep structure")
+           .by_default("0")
+           .range(0, 100),
+       surface_option()}};
   const std::vector<OptionSpec> scaling{
       text("high-pass", "HZ",
            "auto, none, or a cut-off frequency. auto: 1/128 Hz where that is slow enough for the "
@@ -275,14 +281,14 @@ OptionSpec attribution_option() {
 OptionSpec surface_option() {
   return input_path("surface", "FILE",
                     "Runs of grayordinates (CIFTI): meshes of the left and the right cortex (L.surf.gii R.surf.gii) "
-                    "that maps are drawn on in the report")
+                    "that smoothing goes along and the report's maps are drawn on")
       .many();
 }
 
 OptionGroup explain_options() {
   return {
       "Explanation",
-      {attribution_option(), surface_option(), flag("no-glm", "Make no GLM maps"),
+      {attribution_option(), flag("no-glm", "Make no GLM maps"),
        number("map-fwhm", "MM", "Maps are compared as they are and smoothed by this").by_default("8").range(0, 100)}};
 }
 
@@ -327,6 +333,7 @@ PrepareOptions read_prepare_options(const CommandArguments& arguments) {
     options.level = arguments.text("analysis_level") == "group" ? AnalysisLevel::group : AnalysisLevel::participant;
   }
   read_preprocess(arguments, options.preprocess);
+  read_surfaces(arguments, options);
   options.high_pass_hz = read_auto_number(arguments, "high-pass");
   if (arguments.has("mask")) options.mask = arguments.path("mask");
   if (arguments.has("atlas")) options.atlas = arguments.path("atlas");
@@ -349,6 +356,9 @@ void read_confound_options(const CommandArguments& arguments, PreprocessOptions&
 
 void read_surfaces(const CommandArguments& arguments, PrepareOptions& options) {
   for (const std::string& file : arguments.list("surface")) options.surfaces.emplace_back(file);
+  if (options.surfaces.empty()) return;
+  options.preprocess.surfaces = std::make_shared<const std::vector<SurfaceMesh>>(
+      with_context("--surface", [&] { return read_meshes(options.surfaces); }));
 }
 
 void read_label_sources(const CommandArguments& arguments, PrepareOptions& options) {

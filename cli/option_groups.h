@@ -27,7 +27,7 @@ OptionGroup label_options();
 OptionGroup evaluation_options();
 OptionGroup model_options();
 OptionSpec attribution_option();
-/// Meshes that maps of grayordinates are drawn on.
+/// Meshes that grayordinates are smoothed along and drawn on.
 OptionSpec surface_option();
 OptionGroup explain_options();
 
@@ -39,7 +39,7 @@ PrepareOptions read_dataset_options(const CommandArguments& arguments);
 PrepareOptions read_prepare_options(const CommandArguments& arguments);
 /// Of `confound_options`. @throws UsageError for what is no choice of confounds
 void read_confound_options(const CommandArguments& arguments, PreprocessOptions& options);
-/// Of `surface_option`.
+/// Of `surface_option`, read from the files. @throws as read_meshes
 void read_surfaces(const CommandArguments& arguments, PrepareOptions& options);
 /// Where labels come from, for commands that have `label_options`.
 void read_label_sources(const CommandArguments& arguments, PrepareOptions& options);

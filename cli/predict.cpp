@@ -19,6 +19,7 @@ int run_predict(const CommandArguments& arguments) {
   options.label_column = arguments.text("label-column");
   if (arguments.has("block-gap")) options.block_gap_s = arguments.number("block-gap");
   options.allow_resample = arguments.flag("allow-resample");
+  for (const std::string& file : arguments.list("surface")) options.surfaces.emplace_back(file);
   options.step = static_cast<int>(arguments.integer("step"));
   options.configuration = arguments.effective_toml();
   const PredictedRuns predicted = predict_runs(options);
@@ -53,7 +54,7 @@ CommandSpec predict_command() {
         text("label-column", "NAME", "The column of the events files that holds the label").by_default("trial_type"),
         number("block-gap", "SECONDS", "Largest gap between events of one block; without it the larger of TR and 2 s")
             .range(0, 1e6),
-        allow_resample_option("A run on another grid than the model's")}}};
+        surface_option(), allow_resample_option("A run on another grid than the model's")}}};
   spec.examples = {
       {"noema predict model-ridge.safetensors new-bids predictions", "Every run of a dataset."},
       {"noema predict model-long-conv.safetensors sub-09_task-x_bold.nii.gz out --step 5",

@@ -14,6 +14,7 @@
 #include "noema/core/progress.h"
 #include "noema/io/atlas.h"
 #include "noema/io/nifti.h"
+#include "noema/pipelines/surfaces.h"
 #include "noema/pipelines/to_grid.h"
 #include "noema/preprocess/mask.h"
 #include "noema/preprocess/mean_image.h"
@@ -215,12 +216,7 @@ FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions
   const ReadableRuns readable = read_headers(runs, choice.unreadable);
   check_grids(readable);
   check_tr(readable);
-  if (options.preprocess.fwhm_mm > 0 && readable.headers.front().grid.grayordinates != nullptr) {
-    throw UsageError(
-        "--fwhm smooths volumes, and these runs are grayordinates, which are smoothed along the surface; leave it out "
-        "and "
-        "smooth before, where needed (wb_command -cifti-smoothing)");
-  }
+  check_surfaces(options, readable.headers.front().grid);
   const TargetGrid target{readable.headers.front().grid, readable.runs.front().bold, options.allow_resample};
   Mask mask;
   const Grid& grid = readable.headers.front().grid;

@@ -63,7 +63,8 @@ struct PrepareOptions {
   std::string run_label;
   /// Subjects that are worked on at once.
   int processes = 1;
-  /// Meshes of the left and the right cortex to draw maps of grayordinates on.
+  /// Meshes of the left and the right cortex, to draw maps of grayordinates on; those of `preprocess` are the same
+  /// ones.
   std::vector<std::filesystem::path> surfaces;
   std::uint64_t seed = 0;
   /// The effective configuration, kept with every result.

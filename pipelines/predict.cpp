@@ -17,6 +17,7 @@
 #include "noema/io/table.h"
 #include "noema/learn/logistic.h"
 #include "noema/pipelines/output_folder.h"
+#include "noema/pipelines/surfaces.h"
 #include "noema/pipelines/trained_model.h"
 
 namespace noema {
@@ -167,7 +168,10 @@ std::string predict_run(const TrainedModel& model, const Run& run, const Predict
 }  // namespace
 
 PredictedRuns predict_runs(const PredictOptions& options) {
-  const TrainedModel model = open_model(options.model);
+  TrainedModel model = open_model(options.model);
+  if (const Grid& grid = model.contract->features.mask.grid; !options.surfaces.empty()) {
+    model.preprocess.surfaces = std::make_shared<const std::vector<SurfaceMesh>>(read_meshes(options.surfaces, grid));
+  }
   const std::vector<Run> runs = runs_of(options);
   open_output_folder(options.output, "predict", options.configuration);
   PredictedRuns result;

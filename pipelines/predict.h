@@ -23,6 +23,8 @@ struct PredictOptions {
   std::optional<double> block_gap_s;
   /// A run of another grid than the model's is resampled instead of refused.
   bool allow_resample = false;
+  /// Meshes of the cortex that grayordinates are smoothed along, where the model's were.
+  std::vector<std::filesystem::path> surfaces;
   /// Volumes from one window to the next.
   int step = 1;
   /// The effective configuration, kept with the result.

@@ -18,6 +18,7 @@
 #include "noema/pipelines/feature_choice.h"
 #include "noema/pipelines/subject_queue.h"
 #include "noema/pipelines/subject_series.h"
+#include "noema/pipelines/surfaces.h"
 
 namespace noema {
 namespace {
@@ -289,6 +290,7 @@ std::vector<LearningRun> runs_without_series(const SeriesJob& job) {
 /// What a trained model expects; subjects with a run that has not are left out.
 void take_contract(const PrepareOptions& options, PreparedData& data, SeriesJob& job) {
   const InputContract& contract = *options.contract;
+  check_surfaces(options, contract.features.mask.grid);
   for (const Run& run : data.dataset.runs) {
     try {
       require_contract(contract, run, options.allow_resample);

@@ -7,6 +7,7 @@
 
 #include "noema/core/command.h"
 #include "noema/core/error.h"
+#include "noema/preprocess/smooth_grayordinates.h"
 
 namespace noema {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 toml::table to_table(const PreprocessOptions& options) {
   toml::table table;
   table.insert("fwhm_mm", options.fwhm_mm);
+  const std::string surfaces = options.surfaces ? surfaces_fingerprint(*options.surfaces) : options.surfaces_hash;
+  if (options.fwhm_mm > 0 && !surfaces.empty()) table.insert("surfaces", surfaces);
   table.insert("detrend", options.clean.detrend);
   table.insert("filter", to_string(options.clean.filter));
   if (options.clean.high_pass_hz) table.insert("high_pass_hz", *options.clean.high_pass_hz);
@@ -32,6 +35,8 @@ toml::table to_table(const PreprocessOptions& options) {
 
 toml::table all_keys() {
   PreprocessOptions options;
+  options.fwhm_mm = 1;
+  options.surfaces_hash = "any";
   options.clean.high_pass_hz = options.clean.low_pass_hz = 1.0;
   options.fd_threshold_mm = options.std_dvars_threshold = 1.0;
   options.shortest_segment = 1;
@@ -76,6 +81,7 @@ PreprocessOptions preprocess_from_toml(std::string_view text) {
   refuse_unknown_keys(table);
   PreprocessOptions options;
   options.fwhm_mm = get<double>(table, "fwhm_mm").value_or(options.fwhm_mm);
+  options.surfaces_hash = get<std::string>(table, "surfaces").value_or("");
   options.clean.detrend = get<bool>(table, "detrend").value_or(options.clean.detrend);
   if (const auto name = get<std::string>(table, "filter")) options.clean.filter = temporal_filter(*name);
   options.clean.high_pass_hz = get<double>(table, "high_pass_hz");

@@ -7,6 +7,7 @@
 #include "noema/core/error.h"
 #include "noema/io/atomic_file.h"
 #include "noema/io/brain_models.h"
+#include "noema/preprocess/smooth_grayordinates.h"
 
 namespace noema {
 namespace {
@@ -31,26 +32,39 @@ void check_vertices(const fs::path& file, const SurfaceMesh& mesh, const BrainMo
 
 }  // namespace
 
-std::vector<SurfaceMesh> read_meshes(const std::vector<fs::path>& files, const Grid& grid) {
-  if (files.empty()) return {};
-  if (grid.grayordinates == nullptr) {
-    throw UsageError(
-        "--surface: the runs are volumes, whose maps are drawn as slices; leave it out, or choose runs of "
-        "grayordinates (--space fsLR)");
-  }
+std::vector<SurfaceMesh> read_meshes(const std::vector<fs::path>& files) {
   std::vector<SurfaceMesh> meshes;
   std::set<std::string> structures;
   for (const fs::path& file : files) {
     SurfaceMesh mesh = read_surface(file);
     if (mesh.structure.empty()) mesh.structure = meshes.empty() ? kLeft : kRight;
-    check_vertices(file, mesh, *grid.grayordinates);
     if (!structures.insert(mesh.structure).second) {
-      throw UsageError(fmt::format("--surface: '{}' is a second mesh of {}, expected one of each hemisphere",
-                                   file.string(), short_structure(mesh.structure)));
+      throw UsageError(fmt::format("'{}' is a second mesh of {}, expected one of each hemisphere", file.string(),
+                                   short_structure(mesh.structure)));
     }
     meshes.push_back(std::move(mesh));
   }
   return meshes;
+}
+
+std::vector<SurfaceMesh> read_meshes(const std::vector<fs::path>& files, const Grid& grid) {
+  if (files.empty()) return {};
+  if (grid.grayordinates == nullptr) {
+    throw UsageError(
+        "--surface: the runs are volumes, which are smoothed and drawn as such; leave it out, or choose runs of "
+        "grayordinates (--space fsLR)");
+  }
+  std::vector<SurfaceMesh> meshes = read_meshes(files);
+  for (std::size_t i = 0; i < meshes.size(); ++i) check_vertices(files[i], meshes[i], *grid.grayordinates);
+  return meshes;
+}
+
+void check_surfaces(const PrepareOptions& options, const Grid& grid) {
+  static_cast<void>(read_meshes(options.surfaces, grid));
+  const PreprocessOptions& preprocess = options.preprocess;
+  if (grid.grayordinates == nullptr || !(preprocess.fwhm_mm > 0)) return;
+  const std::vector<SurfaceMesh> meshes = preprocess.surfaces ? *preprocess.surfaces : std::vector<SurfaceMesh>{};
+  static_cast<void>(GrayordinateSmoother(*grid.grayordinates, preprocess.fwhm_mm, meshes));
 }
 
 std::vector<std::string> keep_meshes(const fs::path& folder, const std::vector<SurfaceMesh>& meshes) {

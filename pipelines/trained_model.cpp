@@ -55,7 +55,9 @@ TrainedModel open_model(const std::filesystem::path& path) {
 
 void prepare_for(const TrainedModel& model, PrepareOptions& options) {
   options.contract = model.contract;
+  const auto surfaces = options.preprocess.surfaces;
   options.preprocess = model.preprocess;
+  options.preprocess.surfaces = surfaces;
 }
 
 void require_run_labels(const TrainedModel& model, const PrepareOptions& options) {

@@ -28,7 +28,7 @@ struct TrainedModel {
 /// @throws as `read_model`, `open_classifier` and `preprocess_from_toml`, with the file as context.
 TrainedModel open_model(const std::filesystem::path& path);
 
-/// Makes `prepare_dataset` give what the model expects.
+/// Makes `prepare_dataset` give what the model expects. Meshes to smooth along stay those of the options.
 void prepare_for(const TrainedModel& model, PrepareOptions& options);
 
 /// @throws UsageError if the model classifies whole runs and the options do not say where their labels come from, or

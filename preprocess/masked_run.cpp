@@ -10,6 +10,8 @@
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/core/settings.h"
+#include "noema/preprocess/smooth.h"
+#include "noema/preprocess/smooth_grayordinates.h"
 
 namespace noema {
 namespace {
@@ -25,6 +27,20 @@ double mean_of_finite(std::span<const float> values) {
     count += 1;
   }
   return count > 0 ? sum / count : 0;
+}
+
+std::function<void(std::span<float>)> make_smoother(const Grid& grid, const PreprocessOptions& options) {
+  if (grid.grayordinates == nullptr) {
+    return [smoother = Smoother(grid, options.fwhm_mm)](std::span<float> volume) mutable { smoother.apply(volume); };
+  }
+  const std::vector<SurfaceMesh> meshes = options.surfaces ? *options.surfaces : std::vector<SurfaceMesh>{};
+  GrayordinateSmoother smoother(*grid.grayordinates, options.fwhm_mm, meshes);
+  if (!options.surfaces_hash.empty() && surfaces_fingerprint(meshes) != options.surfaces_hash) {
+    throw DataError(
+        "the meshes given with --surface are not those that the model was trained with: its grayordinates were "
+        "smoothed along others; give the same files");
+  }
+  return [smoother](std::span<float> values) mutable { smoother.apply(values); };
 }
 
 }  // namespace
@@ -112,13 +128,7 @@ MaskedRun::MaskedRun(const Run& run, const FeatureSpace& features, const Preproc
     throw DataError(fmt::format("'{}': {} volumes, of which the first {} were to be dropped", run.bold.string(),
                                 header.volumes, drop_));
   }
-  if (options.fwhm_mm > 0 && header.grid.grayordinates != nullptr) {
-    throw UsageError(
-        fmt::format("'{}' holds grayordinates, which are smoothed along the surface; leave --fwhm out and "
-                    "smooth before, where needed (wb_command -cifti-smoothing)",
-                    run.bold.string()));
-  }
-  if (options.fwhm_mm > 0) smoother_.emplace(features.mask.grid, options.fwhm_mm);
+  if (options.fwhm_mm > 0) smooth_ = make_smoother(features.mask.grid, options);
 }
 
 std::optional<std::string> MaskedRun::resampling() const {
@@ -133,7 +143,7 @@ MaskedRun::Slots MaskedRun::make_slots() const {
     slot.recorded.resize(static_cast<std::size_t>(header().grid.voxel_count()));
     slot.voxels.resize(features_.mask.voxels.size());
     slot.resampler = resampler_;
-    slot.smoother = smoother_;
+    slot.smooth = smooth_;
   }
   return slots;
 }
@@ -145,9 +155,9 @@ void MaskedRun::process(Slot& slot) const {
   }
   std::vector<float>& volume = slot.resampler ? slot.resampled : slot.recorded;
   extract_voxels(volume, features_.mask, slot.voxels);
-  if (!slot.smoother) return;
+  if (!slot.smooth) return;
   slot.smoothed.resize(slot.voxels.size());
-  slot.smoother->apply(std::span(volume));
+  slot.smooth(std::span(volume));
   extract_voxels(volume, features_.mask, slot.smoothed);
 }
 
@@ -181,7 +191,7 @@ MatrixF MaskedRun::read_voxels() {
   for_each_volume(
       "reading " + run_.id() + " for DVARS",
       [&](std::int64_t t, Slot& slot) {
-        slot.smoother.reset();
+        slot.smooth = nullptr;
         process(slot);
         std::copy(slot.voxels.begin(), slot.voxels.end(), values.row(t).data());
       },
@@ -194,7 +204,7 @@ void MaskedRun::read(const Extractor& extractor, MatrixF& values, VoxelRecord* r
       "reading " + run_.id(),
       [&](std::int64_t t, Slot& slot) {
         process(slot);
-        extractor.take(slot.smoother ? slot.smoothed : slot.voxels,
+        extractor.take(slot.smooth ? slot.smoothed : slot.voxels,
                        {values.row(t).data(), static_cast<std::size_t>(values.cols())});
       },
       [&](std::int64_t, const Slot& slot) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,7 +15,6 @@
 #include "noema/preprocess/regions.h"
 #include "noema/preprocess/resample.h"
 #include "noema/preprocess/run.h"
-#include "noema/preprocess/smooth.h"
 
 namespace noema {
 
@@ -74,7 +74,7 @@ class MaskedRun {
   struct Slot {
     std::vector<float> recorded, resampled, voxels, smoothed;
     std::optional<Resampler> resampler;
-    std::optional<Smoother> smoother;
+    std::function<void(std::span<float>)> smooth;
   };
   using Slots = std::vector<Slot>;
 
@@ -90,7 +90,8 @@ class MaskedRun {
   ImageReader reader_;
   std::int64_t drop_;
   std::optional<Resampler> resampler_;
-  std::optional<Smoother> smoother_;
+  /// Null where nothing is smoothed. A copy has memory of its own.
+  std::function<void(std::span<float>)> smooth_;
 };
 
 }  // namespace noema

@@ -150,7 +150,11 @@ std::vector<std::string> describe_steps(const PreprocessOptions& options, const 
                                         const Confounds& confounds, const FeatureSpace& features) {
   std::vector<std::string> notes;
   if (options.drop_first > 0) notes.push_back(fmt::format("The first {} volumes were dropped.", options.drop_first));
-  if (options.fwhm_mm > 0) notes.push_back(fmt::format("Smoothed with a Gaussian of {:g} mm FWHM.", options.fwhm_mm));
+  if (options.fwhm_mm > 0) {
+    notes.push_back(fmt::format(
+        "Smoothed with a Gaussian of {:g} mm FWHM{}.", options.fwhm_mm,
+        features.mask.grid.grayordinates == nullptr ? "" : " (about) along the cortex and within each deep structure"));
+  }
   const char* kinds[] = {"voxels of the mask", "parcels (mean over voxels)", "spatial maps (least squares)"};
   notes.push_back(fmt::format("{} features: {}.", features.count(), kinds[static_cast<std::size_t>(features.kind)]));
   const auto censored = std::count(confounds.keep.begin(), confounds.keep.end(), 0);

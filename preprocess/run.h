@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "noema/io/dataset.h"
+#include "noema/io/gifti.h"
 #include "noema/io/series.h"
 #include "noema/preprocess/clean.h"
 #include "noema/preprocess/confounds.h"
@@ -15,8 +16,12 @@
 namespace noema {
 
 struct PreprocessOptions {
-  /// Gaussian smoothing; 0: none.
+  /// Gaussian smoothing; 0: none. Grayordinates are smoothed along `surfaces` and within each deep structure.
   double fwhm_mm = 0;
+  /// Meshes of the cortex, one of each hemisphere; null: none. Only their fingerprint is part of the configuration.
+  std::shared_ptr<const std::vector<SurfaceMesh>> surfaces;
+  /// The fingerprint that `surfaces` must have where grayordinates are smoothed; empty: any.
+  std::string surfaces_hash;
   /// Cleaning; `clean.tr_s` is the run's, whatever is given here.
   CleanOptions clean;
   /// See `confounds_strategy`.
@@ -66,7 +71,8 @@ struct PreprocessedRun {
 /// @throws ShapeError for a mask of another grid (names both files), unless the run may be resampled; DataError for
 /// more than a tenth of the mask constant
 ///         or not finite, a run shorter than the filter needs, all volumes censored, confounds that are missing or no
-///         numbers; UsageError for a high-pass above Nyquist; what the readers throw; Cancelled. All but the first of
+///         numbers; UsageError for a high-pass above Nyquist, or grayordinates to be smoothed
+///         without meshes of their surfaces; what the readers throw; Cancelled. All but the first of
 ///         the data errors come before the values are read.
 PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const FeatureSpace>& features,
                                const PreprocessOptions& options);

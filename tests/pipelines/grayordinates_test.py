@@ -27,6 +27,13 @@ def halves(path):
     return mean(values[:left]), mean(values[left:left + right])
 
 
+def roughness(path):
+    """Mean square of the step between neighbours of the left cortex."""
+    values = dict(zip(tiny.SHOWN["LEFT"], (row[0] for row in tiny.values_of(path))))
+    steps = [(values[a] - values[b]) ** 2 for a, b, _ in tiny.LEFT[1] if a in values and b in values]
+    return mean(steps)
+
+
 with Folder() as out:
     bids = tiny.make_bids(out / "bids")
     meshes = [tiny.gifti(out / "L.surf.gii", tiny.LEFT, "Left"), tiny.gifti(out / "R.surf.gii", tiny.RIGHT, "Right")]
@@ -73,7 +80,26 @@ with Folder() as out:
     assert found["labels"] == ["lh", "rh"] and found["subjects"] == ["100307", "100408"], found["labels"]
     assert accuracy(found, "ridge") > 0.8, found["models"]
 
-    refuses(2, "decode", bids, out / "d", *QUICK, "--fwhm", "4", says=["grayordinates", "--fwhm"])
+    # Smoothing goes along the meshes, which a model and a kept subject remember.
+    smooth = ["--fwhm", "30", "--surface", *meshes]
+    refuses(2, "decode", bids, out / "d", *QUICK, "--fwhm", "4", says=["--fwhm", "no mesh of CORTEX_LEFT", "--surface"])
+    refuses(2, "glm", bids, out / "d", "--fwhm", "4", "--surface", meshes[0], says=["no mesh of CORTEX_RIGHT"])
+    run("decode", bids, out / "s", *QUICK, "--no-glm", *smooth)
+    assert any("30 mm FWHM" in step and "along the cortex" in step
+               for step in results(out / "s")["method"]["preprocessing"]), results(out / "s")["method"]
+    picture = "sub-01/func/sub-01_desc-mean_boldref.dscalar.nii"
+    assert tiny.values_of(out / "s" / picture) == tiny.values_of(out / "a" / picture)  # a picture, before smoothing
+    model = out / "s" / "model-ridge.safetensors"
+    refuses(1, "predict", model, bids, out / "d", says=["--surface"])
+    other = tiny.gifti(out / "other.surf.gii", tiny.sphere((45, -20, 20), radius=41), "Right")
+    refuses(1, "predict", model, bids, out / "d", "--surface", meshes[0], other, says=["not those that the model"])
+    run("predict", model, bids, out / "d", "--surface", *meshes)
+    messages, _ = run("decode", bids, out / "s", *QUICK, "--no-glm", "--fwhm", "30", "--surface", meshes[0], other)
+    assert "the preprocessing options changed" in messages, messages
+    run("glm", bids, out / "smooth-glm", *smooth)
+    rough, soft = (roughness(out / folder / "maps" / "contrast-lh_stat-effect_statmap.dscalar.nii")
+                   for folder in ("glm", "smooth-glm"))
+    assert 0 < soft < rough / 2, (soft, rough)
     refuses(2, "decode", bids, out / "d", *QUICK, "--features", "parcels", says=["--atlas", "dlabel"])
     small = tiny.atlas(out / "small.dlabel.nii", total=500)
     refuses(1, "decode", bids, out / "d", *QUICK, "--atlas", small, says=["500", str(tiny.VERTICES), "same mesh"])
