@@ -86,24 +86,6 @@ at::Tensor moving_mean(const at::Tensor& kernel, std::int64_t width, bool count_
   return at::avg_pool1d(kernel, {width}, {1}, {width / 2}, /*ceil_mode=*/false, count_padding);
 }
 
-at::Tensor starting_kernel(const LongConvOptions& options, at::Generator& generator) {
-  const std::int64_t channels = options.channels;
-  const std::int64_t taps = options.taps;
-  const auto side = [&](double first_lag) {
-    const at::Tensor noise = at::empty({channels, taps}).normal_(0, 1, generator);
-    const at::Tensor lags = at::arange(taps, at::TensorOptions(at::kFloat)).add(first_lag).unsqueeze(0);  // (1, L)
-    if (options.start == KernelStart::random) return noise * 0.002;
-    if (options.start == KernelStart::decay) return noise * 0.02 + (lags * -0.5).exp() * 0.3;
-    const at::Tensor channel = at::arange(channels, at::TensorOptions(at::kFloat)).unsqueeze(1);  // (C, 1)
-    const double half = std::max<double>(1, std::floor(static_cast<double>(channels) / 2));
-    const at::Tensor rates = at::pow(half, channel / static_cast<double>(channels));
-    return noise * 0.02 * (lags / static_cast<double>(taps) * rates).neg().exp();
-  };
-  Sides sides{side(0), {}};
-  if (options.convention != LagConvention::causal) sides.future = side(1);
-  return join(sides, options.convention);
-}
-
 void require(bool good, const char* name, double found, const char* expected) {
   if (!good) throw UsageError(fmt::format("long convolution option {} is {}, expected {}", name, found, expected));
 }
@@ -135,7 +117,7 @@ at::Tensor convolved_by_libtorch(const at::Tensor& u, const Sides& sides) {
 }  // namespace
 
 at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention,
-                            const at::Tensor& skip) {
+                            const at::Tensor& skip, const ConvolutionGates& gates) {
   check_shapes(u, kernel, convention);
   const Sides sides = sides_of(kernel, convention);
   const auto for_loops = [](const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; };
@@ -143,10 +125,14 @@ at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagCo
     LongConvExtras extras;
     if (sides.future.defined()) extras.future = sides.future;
     if (skip.defined()) extras.skip = skip;
+    if (gates.before.defined()) extras.pre = gates.before;
+    if (gates.behind.defined()) extras.post = gates.behind;
     return long_conv(u, sides.past, extras);
   }
-  const at::Tensor convolved = convolved_by_libtorch(u, sides);
-  return skip.defined() ? convolved + skip * u : convolved;
+  const at::Tensor v = gates.before.defined() ? gates.before * u : u;
+  const at::Tensor convolved = convolved_by_libtorch(v, sides);
+  const at::Tensor y = skip.defined() ? convolved + skip * v : convolved;
+  return gates.behind.defined() ? gates.behind * y : y;
 }
 
 at::Tensor continued_convolution(const at::Tensor& u, const at::Tensor& kernel, at::Tensor& state) {
@@ -157,10 +143,37 @@ at::Tensor continued_convolution(const at::Tensor& u, const at::Tensor& kernel, 
 }
 
 std::int64_t convolution_flops(std::int64_t channels, std::int64_t volumes, std::int64_t taps) {
-  const auto length = static_cast<double>(fast_length(volumes + std::min(volumes, taps) - 1));
+  const std::int64_t reach = std::min(volumes, taps);
+  const auto length = static_cast<double>(fast_length(volumes + reach - 1));
   const double transform = 2.5 * length * std::log2(length);  // of one real series
   const double row = 3 * transform + 6 * (length / 2 + 1);    // series, kernel, and back
-  return static_cast<std::int64_t>(static_cast<double>(channels) * row);
+  return channels * std::min(static_cast<std::int64_t>(row), 2 * volumes * reach);
+}
+
+at::Tensor starting_kernel(std::int64_t channels, std::int64_t taps, LagConvention convention, KernelStart start,
+                           at::Generator& generator) {
+  const auto side = [&](double first_lag) {
+    const at::Tensor noise = at::empty({channels, taps}).normal_(0, 1, generator);
+    const at::Tensor lags = at::arange(taps, at::TensorOptions(at::kFloat)).add(first_lag).unsqueeze(0);  // (1, L)
+    if (start == KernelStart::random) return noise * 0.002;
+    if (start == KernelStart::decay) return noise * 0.02 + (lags * -0.5).exp() * 0.3;
+    const at::Tensor channel = at::arange(channels, at::TensorOptions(at::kFloat)).unsqueeze(1);  // (C, 1)
+    const double half = std::max<double>(1, std::floor(static_cast<double>(channels) / 2));
+    const at::Tensor rates = at::pow(half, channel / static_cast<double>(channels));
+    return noise * 0.02 * (lags / static_cast<double>(taps) * rates).neg().exp();
+  };
+  Sides sides{side(0), {}};
+  if (convention != LagConvention::causal) sides.future = side(1);
+  return join(sides, convention);
+}
+
+at::Tensor uniform_kernel(std::int64_t channels, std::int64_t taps, LagConvention convention,
+                          at::Generator& generator) {
+  const double bound = 1 / std::sqrt(static_cast<double>(taps));
+  const auto side = [&] { return at::empty({channels, taps}).uniform_(-bound, bound, generator); };
+  Sides sides{side(), {}};
+  if (convention != LagConvention::causal) sides.future = side();
+  return join(sides, convention);
 }
 
 at::Tensor squash(const at::Tensor& kernel, double threshold) {
@@ -188,7 +201,8 @@ void LongConvOptions::validate() const {
 
 LongConv::LongConv(const LongConvOptions& options, at::Generator& generator) : options_((options.validate(), options)) {
   if (options.kernel.kind == KernelKind::taps) {
-    free_taps_ = register_parameter("kernel", starting_kernel(options, generator));
+    free_taps_ = register_parameter(
+        "kernel", starting_kernel(options.channels, options.taps, options.convention, options.start, generator));
   } else {
     past_ = register_module("kernel", make_kernel(options.kernel, options.channels, options.taps, generator));
     if (options.convention != LagConvention::causal) {

@@ -17,8 +17,14 @@ enum class LagConvention {
   ring,           ///< (C, 2L): tap i is lag i below L, and lag i − 2L from L on
 };
 
+/// Series that a convolution's input and result are multiplied with, shaped as the input; undefined for none.
+struct ConvolutionGates {
+  at::Tensor before;
+  at::Tensor behind;
+};
+
 /// y[b, t, c] = Σ over lags of kernel[c, lag] · u[b, t − lag, c] + skip[c] · u[b, t, c]; outside the window u is zero
-/// (nothing wraps).
+/// (nothing wraps). With gates: behind ∘ y of before ∘ u.
 ///
 /// @param u      (B, T, C) float32 or float64.
 /// @param kernel of u's dtype, shaped as the convention says, with any L ≥ 1: lags that T volumes cannot have are not
@@ -28,7 +34,7 @@ enum class LagConvention {
 ///               processor by kernels/long_conv, else by LibTorch's FFT.
 /// @throws ShapeError
 at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention,
-                            const at::Tensor& skip = {});
+                            const at::Tensor& skip = {}, const ConvolutionGates& gates = {});
 
 /// The causal convolution at the next volumes, without those before at hand.
 ///
@@ -37,7 +43,8 @@ at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagCo
 /// @return      (B, T, C).
 at::Tensor continued_convolution(const at::Tensor& u, const at::Tensor& kernel, at::Tensor& state);
 
-/// Floating-point operations of a convolution of T volumes with that of kernels of `taps`, by transforms.
+/// Floating-point operations of a convolution of T volumes with kernels of `taps`, by transforms or, where that is
+/// less, as it is written.
 std::int64_t convolution_flops(std::int64_t channels, std::int64_t volumes, std::int64_t taps);
 
 /// sign(k) · max(|k| − threshold, 0): taps below the threshold are exactly zero and get no gradient.
@@ -54,6 +61,13 @@ enum class KernelStart {
   random,      ///< N(0, 0.002²), as published
   double_exp,  ///< N(0, 0.02²)·exp(−(lag / L)·⌊C / 2⌋^(c / C)), as published
 };
+
+/// A kernel in the shape of its convention, float32.
+at::Tensor starting_kernel(std::int64_t channels, std::int64_t taps, LagConvention convention, KernelStart start,
+                           at::Generator& generator);
+
+/// The same, uniform in ±1/√taps.
+at::Tensor uniform_kernel(std::int64_t channels, std::int64_t taps, LagConvention convention, at::Generator& generator);
 
 struct LongConvOptions {
   /// C.

@@ -1,8 +1,15 @@
 #include "noema/mixers/mixer.h"
 
+#include <fmt/format.h>
+
 #include "noema/core/error.h"
 
 namespace noema {
+
+void require_option(bool good, std::string_view mixer, std::string_view option, double found,
+                    std::string_view expected) {
+  if (!good) throw UsageError(fmt::format("{} option {} is {}, expected {}", mixer, option, found, expected));
+}
 
 std::int64_t Mixer::parameter_count() const {
   std::int64_t count = 0;

@@ -5,6 +5,7 @@
 #include <torch/nn/module.h>
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "noema/mixers/layers.h"
@@ -13,6 +14,10 @@ namespace noema {
 
 /// What a recurrence remembers of the volumes so far, in tensors whose meaning is the mixer's own.
 using MixerState = std::vector<at::Tensor>;
+
+/// @throws UsageError unless `good`, with the value that was found and what was expected of a mixer's option.
+void require_option(bool good, std::string_view mixer, std::string_view option, double found,
+                    std::string_view expected);
 
 /// A block from series to series of the same shape.
 class Mixer : public torch::nn::Module {

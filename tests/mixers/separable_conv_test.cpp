@@ -1,0 +1,116 @@
+#include "noema/mixers/separable_conv.h"
+
+#include <cmath>
+
+#include "noema/core/error.h"
+#include "written_out.h"
+
+namespace noema {
+namespace {
+
+using namespace written_out;
+
+/// Lag l of a two-sided kernel (2, C, L), as (C).
+at::Tensor tap(const at::Tensor& kernel, std::int64_t lag) {
+  const std::int64_t taps = kernel.size(2);
+  if (lag >= taps || lag < -taps) return at::zeros({kernel.size(1)}, kernel.options());
+  return lag >= 0 ? kernel[0].select(1, lag) : kernel[1].select(1, -1 - lag);
+}
+
+/// (…, X, Y, Z, C) with the outer product of three kernels, place by place.
+at::Tensor direct_in_space(const at::Tensor& v, const at::Tensor& kx, const at::Tensor& ky, const at::Tensor& kz) {
+  at::Tensor y = at::zeros(v.sizes(), v.options());
+  const std::int64_t nx = v.size(-4), ny = v.size(-3), nz = v.size(-2);
+  const auto place = [](const at::Tensor& t, std::int64_t i, std::int64_t j, std::int64_t k) {
+    return t.select(-4, i).select(-3, j).select(-2, k);
+  };
+  for (std::int64_t to = 0; to < nx * ny * nz; ++to) {
+    for (std::int64_t from = 0; from < nx * ny * nz; ++from) {
+      const std::int64_t a = to / (ny * nz), b = to / nz % ny, c = to % nz;
+      const std::int64_t i = from / (ny * nz), j = from / nz % ny, k = from % nz;
+      place(y, a, b, c) += place(v, i, j, k) * tap(kx, a - i) * tap(ky, b - j) * tap(kz, c - k);
+    }
+  }
+  return y;
+}
+
+TEST(SeparableConvolution, IsThatWithTheOuterProductOfItsKernels) {
+  const at::Tensor x = normal({3, 4, 2, 3, 5}, "x");
+  const at::Tensor kx = normal({2, 5, 3}, "kx"), ky = normal({2, 5, 2}, "ky"), kz = normal({2, 5, 4}, "kz");
+  const at::Tensor expected = direct_in_space(x, kx, ky, kz);
+  EXPECT_LT(largest_difference(separable_convolution(x, {{1, kx}, {2, ky}, {3, kz}}), expected), 1e-11);
+  EXPECT_LT(largest_difference(separable_convolution(x, {{3, kz}, {1, kx}, {2, ky}}), expected), 1e-11);
+  EXPECT_THROW(separable_convolution(x, {{4, kx}}), ShapeError);
+}
+
+SeparableConvOptions options_of(std::int64_t time_taps) {
+  SeparableConvOptions options;
+  options.grid = {2, 1, 3};
+  options.features = 3;
+  options.taps = 2;
+  options.time_taps = time_taps;
+  return options;
+}
+constexpr std::int64_t kWidth = 2 * 1 * 3 * 3;
+
+TEST(SeparableConv, IsTheFormulaOfItsDescriptionInThreeAndFourDimensions) {
+  for (const std::int64_t time_taps : {0, 4}) {
+    expect_formula<SeparableConv>(options_of(time_taps), kWidth, [&](const at::Tensor& x, Values& p) {
+      const at::Tensor v = normed(x.reshape({x.size(0), x.size(1), 2, 1, 3, 3}), p);
+      at::Tensor mixed = direct_in_space(v, p["x_kernel"], p["y_kernel"], p["z_kernel"]);
+      if (time_taps > 0) {
+        at::Tensor in_time = at::zeros(mixed.sizes(), mixed.options());
+        for (std::int64_t t = 0; t < x.size(1); ++t) {
+          for (std::int64_t lag = 0; lag <= std::min<std::int64_t>(t, time_taps - 1); ++lag) {
+            in_time.select(1, t) += mixed.select(1, t - lag) * p["time_kernel"].select(1, lag);
+          }
+        }
+        mixed = in_time;
+      }
+      mixed = mixed + p["skip"] * v;
+      const auto halves = mapped(gelu_of(mixed), p, "output").chunk(2, -1);
+      return (halves[0] / (1 + (-halves[1]).exp())).reshape(x.sizes());
+    });
+  }
+}
+
+TEST(SeparableConv, IsSoundAsAMixer) {
+  for (const std::int64_t time_taps : {0, 4}) {
+    const SeparableConvOptions options = options_of(time_taps);
+    SeparableConvOptions small = options;
+    small.grid = {1, 1, 2};
+    expect_exact_gradients(*filled<SeparableConv>(small), 2 * 3);
+    expect_padding_without_influence(*filled<SeparableConv>(options, at::kFloat), kWidth);
+    expect_recurrence<SeparableConv>(options, kWidth);
+  }
+}
+
+TEST(SeparableConv, ReportsItsSize) {
+  const auto volumes = filled<SeparableConv>(options_of(0), at::kFloat);
+  EXPECT_EQ(volumes->parameter_count(), 3 * 2 * 3 * 2 + 3 + 6 + 6 * 4);
+  EXPECT_EQ(volumes->state_bytes(), 0);
+  const SeparableConvOptions options = options_of(4);
+  const auto series = filled<SeparableConv>(options, at::kFloat);
+  EXPECT_EQ(series->parameter_count(), volumes->parameter_count() + 12);
+  EXPECT_EQ(series->state_bytes(), 3 * kWidth * 4);
+  // Axes of 2, 1 and 3 places take at most so many of the 4 taps; products of the linear layer.
+  EXPECT_EQ(volumes->flops(9), 9 * kWidth * (2 * (2 + 1 + 3) + 2 * 2 * 3 + 30));
+  EXPECT_EQ(series->flops(9), volumes->flops(9) + 9 * kWidth * 2 * 4);
+  EXPECT_THROW((SeparableConvOptions{.features = 1}.validate()), UsageError);
+  EXPECT_THROW((SeparableConvOptions{.grid = {0, 1, 1}}.validate()), UsageError);
+  const at::Tensor x = normal({1, 2, kWidth + 1}, "x", at::kFloat);
+  EXPECT_THROW(series->forward(x, all_volumes(x), {}), ShapeError);
+}
+
+TEST(SeparableConv, KernelsStartWithASumOfOne) {
+  at::Generator generator = parameter_generator();
+  const SeparableConv module(options_of(4), generator);
+  const auto p = values_of(module);
+  for (const char* name : {"x_kernel", "y_kernel", "z_kernel"}) {
+    EXPECT_LT((p.at(name).sum(-1).sum(0) - 1).abs().max().item<double>(), 1e-6) << name;
+  }
+  EXPECT_LT((p.at("time_kernel").sum(-1) - 1).abs().max().item<double>(), 1e-6);
+}
+
+}  // namespace
+}  // namespace noema
