@@ -91,6 +91,10 @@ struct LongConvPlan::State {
         work(make_method(sizes, method, choice)) {}
 
   const cpu::RowLoops& loops() const { return cpu::loops_of(level).rows; }
+  /// The skip term can be as large as all taps together, and rounding in a transform is relative to their norm: it is
+  /// added by itself. Its weight stands behind the prepared kernel.
+  bool skips_apart() const { return method == LongConvMethod::transform || method == LongConvMethod::overlap_save; }
+  float skip_of(const float* prepared) const { return skips_apart() ? prepared[work->prepared_floats()] : 0.0F; }
   std::int64_t tap_count() const { return sizes.past + sizes.future; }
 };
 
@@ -107,6 +111,14 @@ class ScratchRows {
   std::int64_t pitch_;
   AlignedFloats rows_;
 };
+
+/// to ← to + skip·from, of some rows.
+auto skip_adder(const cpu::RowLoops& loops, std::int64_t length) {
+  return [&loops, length](const float* const* from, float skip, std::int64_t rows, float* const* to) {
+    if (skip == 0.0F) return;
+    for (std::int64_t i = 0; i < rows; ++i) loops.add_scaled(from[i], skip, length, to[i]);
+  };
+}
 
 /// Calls `body` for all items and the channels of a range, in groups.
 template <class Body>
@@ -133,7 +145,7 @@ LongConvPlan& LongConvPlan::operator=(LongConvPlan&&) noexcept = default;
 LongConvMethod LongConvPlan::method() const { return state_->method; }
 SimdLevel LongConvPlan::level() const { return state_->level; }
 double LongConvPlan::row_flops() const { return state_->work->row_flops(); }
-std::int64_t LongConvPlan::prepared_floats() const { return aligned(state_->work->prepared_floats()); }
+std::int64_t LongConvPlan::prepared_floats() const { return aligned(state_->work->prepared_floats() + 1); }
 
 void LongConvPlan::prepare(const Taps<const float>& taps, ChannelRange channels, float* prepared) const {
   const State& s = *state_;
@@ -145,8 +157,14 @@ void LongConvPlan::prepare(const Taps<const float>& taps, ChannelRange channels,
     for (std::int64_t i = 0; i < s.sizes.future; ++i) {
       by_lag[zero - 1 - i] = taps.future[c * taps.future_pitch + i * taps.future_step];
     }
-    if (taps.skip != nullptr) by_lag[zero] += taps.skip[c];
-    s.work->prepare(by_lag.data(), prepared + c * prepared_floats(), work.get());
+    const float skip = taps.skip == nullptr ? 0.0F : taps.skip[c];
+    float* there = prepared + c * prepared_floats();
+    if (s.skips_apart()) {
+      there[s.work->prepared_floats()] = skip;
+    } else {
+      by_lag[zero] += skip;
+    }
+    s.work->prepare(by_lag.data(), there, work.get());
   }
 }
 
@@ -162,6 +180,8 @@ void LongConvPlan::forward(const LongConvForward& series, const float* prepared,
   const float* vs[kRowsTogether];
   float* ys[kRowsTogether];
 
+  const auto add_skip = skip_adder(s.loops(), length);
+
   for_groups(s.sizes, channels, in_place, s.work->items_together(), [&](const Group& group) {
     for (auto* given : {&u, &pre, &post}) given->read(group);
     y.move_to(group);
@@ -174,7 +194,9 @@ void LongConvPlan::forward(const LongConvForward& series, const float* prepared,
       }
       const std::int64_t next_v = gated || !in_place ? 0 : series.u.channel_pitch;
       const std::int64_t next_y = in_place ? series.y.channel_pitch : 0;
-      s.work->forward({end - first, vs, ys, next_v, next_y}, prepared + c * prepared_floats(), work.get());
+      const float* kernel = prepared + c * prepared_floats();
+      s.work->forward({end - first, vs, ys, next_v, next_y}, kernel, work.get());
+      add_skip(vs, s.skip_of(kernel), end - first, ys);
       if (series.post.data == nullptr) continue;
       for (std::int64_t b = first; b < end; ++b) {
         s.loops().multiply(y.row(b, c), post.row(b, c), length, y.row(b, c));
@@ -199,6 +221,8 @@ void LongConvPlan::backward(const LongConvBackward& series, const float* prepare
   const float *vs[kRowsTogether], *dcs[kRowsTogether];
   float *dvs[kRowsTogether], *convolved[kRowsTogether];
 
+  const auto add_skip = skip_adder(s.loops(), length);
+
   for_groups(s.sizes, channels, in_place, s.work->items_together(), [&](const Group& group) {
     for (auto* given : {&u, &pre, &post, &dy}) given->read(group);
     for (auto* result : {&du, &dpre, &dpost}) result->move_to(group);
@@ -216,12 +240,14 @@ void LongConvPlan::backward(const LongConvBackward& series, const float* prepare
       if (post_gated) {  // the convolution again, for the gradient of its gate
         for (std::int64_t b = first; b < end; ++b) convolved[b - first] = dpost.row(b, c);
         s.work->forward({end - first, vs, convolved}, kernel, work.get());
+        add_skip(vs, s.skip_of(kernel), end - first, convolved);
         for (std::int64_t b = first; b < end; ++b) {
           s.loops().multiply(dpost.row(b, c), dy.row(b, c), length, dpost.row(b, c));
           s.loops().multiply(dy.row(b, c), post.row(b, c), length, dc_rows.row(b - first));
         }
       }
       s.work->backward({end - first, vs, dcs, dvs}, kernel, sum, work.get());
+      add_skip(dcs, s.skip_of(kernel), end - first, dvs);
       if (pre_gated) {
         for (std::int64_t b = first; b < end; ++b) {
           s.loops().multiply(du.row(b, c), u.row(b, c), length, dpre.row(b, c));

@@ -12,6 +12,8 @@ namespace noema::cpu {
 struct RowLoops {
   /// out ← a ∘ b.
   void (*multiply)(const float* a, const float* b, std::int64_t count, float* out);
+  /// out ← out + factor·a.
+  void (*add_scaled)(const float* a, float factor, std::int64_t count, float* out);
   /// rows[c·row_pitch + t] ← series[c·channel_pitch + t·time_pitch].
   void (*gather)(const float* series, std::int64_t time_pitch, std::int64_t channel_pitch, std::int64_t length,
                  std::int64_t channels, float* rows, std::int64_t row_pitch);

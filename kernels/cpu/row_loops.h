@@ -1,7 +1,7 @@
 // kernels/cpu/row_loops: rows multiplied, gathered and scattered; for files of one instruction level.
 #pragma once
 
-#include "noema/kernels/cpu/butterflies.h"
+#include "noema/kernels/cpu/lanes.h"
 #include "noema/kernels/cpu/loops.h"
 #include "noema/kernels/cpu/vectors.h"
 
@@ -12,6 +12,14 @@ void multiply(const float* a, const float* b, std::int64_t count, float* out) {
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) store_loose(out + i, load_loose(a + i) * load_loose(b + i));
   for (; i < count; ++i) out[i] = a[i] * b[i];
+}
+
+void add_scaled(const float* a, float factor, std::int64_t count, float* out) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    store_loose(out + i, fma(all_lanes(factor), load_loose(a + i), load_loose(out + i)));
+  }
+  for (; i < count; ++i) out[i] += factor * a[i];
 }
 
 /// to[j·to_pitch + i] ← from[i·from_pitch + j], i below `rows` and j below `columns`, both in memory side by side.
@@ -51,7 +59,7 @@ void scatter(const float* rows, std::int64_t row_pitch, std::int64_t length, std
   }
 }
 
-constexpr RowLoops kRowLoops = {multiply, gather, scatter};
+constexpr RowLoops kRowLoops = {multiply, add_scaled, gather, scatter};
 
 }  // namespace
 }  // namespace noema::cpu

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "noema/kernels/cpu/butterflies.h"
+#include "noema/kernels/cpu/lanes.h"
 #include "noema/kernels/cpu/transform.h"
 #include "noema/kernels/cpu/vectors.h"
 

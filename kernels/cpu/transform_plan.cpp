@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "noema/kernels/cpu/loops.h"
 
@@ -71,6 +72,22 @@ std::int64_t transform_length(std::int64_t real_values) {
   return best * kLengthUnit;
 }
 
+std::vector<double> append_roots(std::span<const int> radices, std::vector<float>& roots,
+                                 std::vector<std::size_t>& begins) {
+  std::vector<double> angles = {kTurn / 4};  // z^M − i
+  for (const int radix : radices) {
+    begins.push_back(roots.size());
+    std::vector<double> parts;
+    for (const double angle : angles) {
+      for (int p = 1; p < radix; ++p) add_root(angle / radix * p, roots);
+      if (radix == 8) add_root(angle / radix + kTurn / 8, roots);
+      for (int k = 0; k < radix; ++k) parts.push_back((angle + kTurn * k) / radix);
+    }
+    angles = std::move(parts);
+  }
+  return angles;
+}
+
 TransformPlan::TransformPlan(std::int64_t length, SimdLevel level) : loops_(&loops_of(level).transform) {
   tables_.lanes = loops_->lanes;
   tables_.vectors = length / loops_->lanes;
@@ -84,24 +101,13 @@ TransformPlan::TransformPlan(std::int64_t length, SimdLevel level) : loops_(&loo
 }
 
 std::vector<double> TransformPlan::fill_roots() {
-  std::vector<double> angles = {kTurn / 4};  // z^M − i
   std::vector<std::size_t> begins;
-  for (int level = 0; level < tables_.levels; ++level) {
-    const int radix = tables_.radix[level];
-    begins.push_back(roots_.size());
-    std::vector<double> parts;
-    for (const double angle : angles) {
-      for (int p = 1; p < radix; ++p) add_root(angle / radix * p, roots_);
-      if (radix == 8) add_root(angle / radix + kTurn / 8, roots_);
-      for (int k = 0; k < radix; ++k) parts.push_back((angle + kTurn * k) / radix);
-    }
-    angles = std::move(parts);
-  }
+  std::vector<double> angles = append_roots({tables_.radix, static_cast<std::size_t>(tables_.levels)}, roots_, begins);
   for (int level = 0; level < tables_.levels; ++level) tables_.roots[level] = &roots_[begins[level]];
   return angles;
 }
 
-/// The butterflies within four vectors with angles θ (butterflies.h, split_four): first the outer ones, of the quarters
+/// The butterflies within four vectors with angles θ (lanes.h, split_four): first the outer ones, of the quarters
 /// of a vector, where vector q holds quarter q of each; then the inner ones, of the lanes of a quarter.
 void TransformPlan::fill_vector_roots(const std::vector<double>& angles) {
   const int lanes = tables_.lanes, quarters = lanes / 4;

@@ -1,7 +1,9 @@
 // kernels/cpu/transform_plan: which lengths the transform has, what they cost, and the tables of one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "noema/kernels/cpu/aligned.h"
@@ -18,6 +20,11 @@ double transform_cost(std::int64_t length);
 
 /// The M of least cost with 2M ≥ `real_values`.
 std::int64_t transform_length(std::int64_t real_values);
+
+/// Appends the roots of all butterflies, level by level, as the tables have them (transform.h), and where each level's
+/// begin; returns the angles of the blocks that are left.
+std::vector<double> append_roots(std::span<const int> radices, std::vector<float>& roots,
+                                 std::vector<std::size_t>& begins);
 
 class TransformPlan {
  public:

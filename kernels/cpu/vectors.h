@@ -1,5 +1,6 @@
 // kernels/cpu/vectors: vectors of NOEMA_LANES floats and complex numbers of them. Only for files that are compiled for
-// one instruction level each; all here is inlined, so that nothing of one level is shared with another.
+// one instruction level each; all here is inlined, so that nothing of one level is shared with another. A GPU's threads
+// have vectors of one float.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +12,24 @@
 namespace noema::cpu {
 namespace {
 
+#if defined(__CUDACC__)
+#define NOEMA_INLINE __device__ __forceinline__
+#else
 #define NOEMA_INLINE inline __attribute__((always_inline))
+#endif
 
 constexpr int kLanes = NOEMA_LANES;
 constexpr int kPair = 2 * kLanes;  // floats of one complex vector
+#if NOEMA_LANES == 1
+using Vector = float;
+#else
 using Vector = float __attribute__((vector_size(kLanes * sizeof(float))));
 using LooseVector = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 NOEMA_INLINE Vector load_loose(const float* x) { return *reinterpret_cast<const LooseVector*>(x); }
 NOEMA_INLINE void store_loose(float* x, Vector a) { *reinterpret_cast<LooseVector*>(x) = a; }
 NOEMA_INLINE Vector all_lanes(float x) { return x - Vector{}; }
+#endif
 NOEMA_INLINE Vector all_lanes(Vector x) { return x; }
 
 /// a·b + c and c − a·b, each in one rounding where the level has that. (The compiler's own contraction computes
@@ -44,6 +53,11 @@ NOEMA_INLINE Vector fnma(Vector a, Vector b, Vector c) {
 #endif
 }
 
+#if NOEMA_LANES == 1
+struct alignas(8) Complex {  // so that it is loaded and stored at once
+  Vector re, im;
+};
+#else
 struct Complex {
   Vector re, im;
 };
@@ -55,6 +69,7 @@ NOEMA_INLINE void store(float* x, const Complex& a) {
   *reinterpret_cast<Vector*>(x) = a.re;
   *reinterpret_cast<Vector*>(x + kLanes) = a.im;
 }
+#endif
 NOEMA_INLINE Complex operator+(const Complex& a, const Complex& b) { return {a.re + b.re, a.im + b.im}; }
 NOEMA_INLINE Complex operator-(const Complex& a, const Complex& b) { return {a.re - b.re, a.im - b.im}; }
 NOEMA_INLINE Complex operator*(const Complex& a, const Complex& b) {

@@ -1,0 +1,175 @@
+// The kernels of CUDA, run on the processor, against direct sums in double precision.
+#include "cuda_on_host.h"  // before all kernels
+
+#include <functional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "direct_sums.h"
+#include "libtorch_errors.h"
+#include "noema/kernels/cuda/row_convolution.cuh"
+#include "noema/kernels/cuda/tile_convolution.cuh"
+
+namespace noema {
+namespace {
+
+LongConvSizes clipped(LongConvSizes s) {
+  s.past = std::min(s.past, s.length);
+  s.future = std::min(s.future, s.length - 1);
+  return s;
+}
+
+std::string describe(const LongConvSizes& s) {
+  return std::to_string(s.batch) + " × " + std::to_string(s.channels) + " × " + std::to_string(s.length) + ", lags " +
+         std::to_string(-s.future) + " to " + std::to_string(s.past - 1);
+}
+
+/// Whether a pointer and its bounds stay inside is seen by the sanitizers' build.
+void run_by_transforms(Case& c) {
+  const LongConvSizes sizes = clipped(c.sizes);
+  const std::int64_t real_values = cuda::RowConvolution::real_values(sizes);
+  ASSERT_TRUE(cuda::RowTransformPlan::fits(real_values));
+  const cuda::RowTransformPlan plan(real_values);
+  const std::vector<float> roots = plan.roots();
+  const cuda::RowConvolution steps(c.sizes, sizes, plan.transform(roots.data()));
+  const auto memory = [](std::int64_t values) {
+    const cpu::Complex nothing{NAN, NAN};
+    return std::vector<cpu::Complex>(static_cast<std::size_t>(values), nothing);
+  };
+  auto prepared = memory(steps.prepared_values());
+  auto work = memory(std::max(steps.forward_values(), steps.backward_values()));
+  const cuda::HostLaunch launch;
+  steps.prepare(launch, c.taps(), prepared.data(), work.data());
+  steps.forward(launch, c.forward(), prepared.data(), work.data());
+  steps.backward(launch, c.backward(), prepared.data(), work.data());
+}
+
+void expect_direct_sums(Case c) {
+  run_by_transforms(c);
+  expect_near(describe(c.sizes), c, direct(c));
+}
+
+constexpr std::int64_t kLengths[] = {1,   2,   3,   7,   8,   16,  50,   63,   64,   65,   127,  128,  200,
+                                     255, 256, 372, 500, 512, 784, 1000, 1024, 1134, 1200, 2047, 2048, 4096};
+
+TEST(RowsOnGpu, AreTheDirectSumsAtAllLengths) {
+  for (const std::int64_t length : kLengths) {
+    const LongConvSizes sizes{length % 2 == 0 ? 2 : 3, 3, length, length, length % 2 == 0 ? length : 0};
+    Case c(sizes);
+    c.gates = length % 3 == 0;
+    expect_direct_sums(c);
+  }
+}
+
+TEST(RowsOnGpu, AreTheDirectSumsOfEachTransform) {
+  for (const std::int64_t odd : {1, 3, 5}) {
+    for (std::int64_t size = 64 * odd; size <= 8192; size *= 2) {
+      const LongConvSizes sizes{1, 1, 2 * size - 41, 40, 42};
+      expect_direct_sums(Case(sizes));
+    }
+  }
+}
+
+/// Rows of 8, 16 and 64 parts.
+TEST(RowsOnGpu, AreTheDirectSumsInThreeKernels) {
+  for (const std::int64_t length : {9000, 20000, 70000, 140000}) {
+    for (const bool gates : {false, true}) {
+      const LongConvSizes sizes{2, 2, length, length > 20000 ? 60 : 400, gates ? 30 : 0};
+      Case c(sizes);
+      c.gates = gates;
+      c.channels_last = gates;
+      expect_direct_sums(c);
+    }
+  }
+}
+
+TEST(RowsOnGpu, TakeAnyLayoutKernelAndCount) {
+  for (const auto& [past, future] :
+       {std::pair<std::int64_t, std::int64_t>{1, 0}, {1, 4}, {40, 17}, {17, 40}, {150, 200}}) {
+    for (const bool channels_last : {false, true}) {
+      for (const bool gates : {false, true}) {
+        const LongConvSizes sizes{past == 40 ? 19 : 2, past == 17 ? 33 : 5, 100, past, future};
+        Case c(sizes);
+        c.channels_last = channels_last;
+        c.gates = gates;
+        c.skips = gates;
+        expect_direct_sums(c);
+      }
+    }
+  }
+}
+
+TEST(RowsOnGpu, KeepTheirAccuracyOnRawIntensities) {
+  for (const std::int64_t length : {200, 1200}) expect_direct_sums(Case({2, 3, length, length, 0}, 1e3));
+}
+
+/// A causal convolution does not see what comes later, beyond rounding.
+TEST(RowsOnGpu, DoNotSeeTheFuture) {
+  const LongConvSizes sizes{1, 1, 200, 200, 0};
+  Case before(sizes), after(sizes);
+  for (std::size_t t = 120; t < 200; ++t) after.u[t] += 1.0F;
+  run_by_transforms(before);
+  run_by_transforms(after);
+  double seen = 0;
+  for (std::size_t t = 0; t < 120; ++t) seen = std::max<double>(seen, std::abs(before.y[t] - after.y[t]));
+  EXPECT_LE(seen, 1e-6);
+  EXPECT_GT(std::abs(before.y[120] - after.y[120]), 1e-3);
+}
+
+/// What the comparisons are worth: each of these mistakes is seen.
+TEST(RowsOnGpu, AreSeenToBeWrong) {
+  const Case c({2, 2, 64, 64, 0});
+  const Expected e = direct(c);
+  const auto error_when = [&](const std::function<void(Case&)>& mistake) {
+    Case wrong = c;
+    mistake(wrong);
+    run_by_transforms(wrong);
+    return relative_error(wrong.y, e.y);
+  };
+  EXPECT_LE(error_when([](Case&) {}), 3e-6);
+  EXPECT_GT(error_when([](Case& w) { w.skips = false; }), 0.1);
+  EXPECT_GT(error_when([](Case& w) { std::rotate(w.past.begin(), w.past.begin() + 1, w.past.end()); }), 0.1);
+  EXPECT_GT(error_when([](Case& w) { w.past[0] *= 2; }), 0.01);
+  EXPECT_GT(error_when([](Case& w) { std::fill(w.u.begin(), w.u.end(), 0.0F); }), 0.9);
+}
+
+void run_by_tiles(Case& c, bool exact) {
+  const cuda::TileConvolution steps(clipped(c.sizes), exact);
+  std::vector<std::uint32_t> prepared(static_cast<std::size_t>(steps.prepared_words()), 0x7FC07FC0U);  // NaN
+  const cuda::HostLaunch launch;
+  steps.prepare(launch, c.taps(), prepared.data());
+  steps.forward(launch, c.forward(), prepared.data());
+}
+
+TEST(TilesOnGpu, AreTheDirectSums) {
+  for (const auto& [batch, length, past, future] :
+       {std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>{1, 1, 1, 0},
+        {3, 2, 2, 2},
+        {16, 16, 16, 0},
+        {16, 31, 31, 31},
+        {17, 64, 64, 0},
+        {5, 65, 65, 64},
+        {33, 128, 128, 0},
+        {16, 200, 200, 0},
+        {7, 256, 256, 256},
+        {4, 300, 20, 9},
+        {4, 300, 9, 20},
+        {2, 512, 512, 0},
+        {3, 777, 777, 100},
+        {3, 100, 300, 300}}) {
+    Case c(LongConvSizes{batch, 3, length, past, future});
+    c.gates = batch == 5;
+    c.channels_last = batch == 7;
+    const Expected e = direct(c);
+    run_by_tiles(c, /*exact=*/true);
+    EXPECT_LE(relative_error(c.y, e.y), 3e-5) << "bf16x3, " << describe(c.sizes);
+    run_by_tiles(c, /*exact=*/false);
+    const double error = relative_error(c.y, e.y);
+    EXPECT_LE(error, 2e-2) << "bf16, " << describe(c.sizes);
+    EXPECT_TRUE(length == 1 || error > 1e-4) << "it ran in bf16";
+  }
+}
+
+}  // namespace
+}  // namespace noema
