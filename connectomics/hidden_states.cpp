@@ -6,18 +6,15 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/minimum.h>
 #include <ATen/ops/one_hot.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <cmath>
 #include <limits>
 #include <optional>
 
 #include "noema/connectomics/dynamic_states.h"
+#include "noema/connectomics/k_means.h"
 #include "noema/connectomics/shapes.h"
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
@@ -44,29 +41,6 @@ void maximise(HiddenStates& states, const at::Tensor& series, const at::Tensor& 
   states.covariances = at::stack(covariances);
 }
 
-/// Hard assignment of windows to clusters of their products, (W) of B·windows, by k-means from k-means++ centres.
-at::Tensor cluster(const at::Tensor& points, std::int64_t clusters, RandomStream& random) {
-  const std::int64_t count = points.size(0);
-  std::vector<at::Tensor> centres{points[static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count)))]};
-  at::Tensor nearest = (points - centres[0]).square().sum(1);
-  while (static_cast<std::int64_t>(centres.size()) < clusters) {
-    const at::Tensor reached = nearest.cumsum(0);
-    const at::Tensor past = reached >= random.uniform() * reached[-1];
-    centres.push_back(points[past.to(at::kLong).argmax().item<std::int64_t>()]);
-    nearest = at::minimum(nearest, (points - centres.back()).square().sum(1));
-  }
-  at::Tensor centre = at::stack(centres), label;
-  for (int iteration = 0; iteration < 30; ++iteration) {
-    const at::Tensor distance = centre.square().sum(1) - 2 * points.matmul(centre.t());
-    label = distance.argmin(1);
-    const at::Tensor members =
-        at::zeros({clusters}, points.options()).index_add_(0, label, at::ones_like(label).to(points.scalar_type()));
-    const at::Tensor sums = at::zeros_like(centre).index_add_(0, label, points);
-    centre = at::where(members.unsqueeze(1) > 0, sums / members.clamp_min(1).unsqueeze(1), centre);
-  }
-  return label;
-}
-
 /// (B, K, T): states of frames by clustering the products of features in short windows.
 at::Tensor first_assignment(const at::Tensor& series, const HiddenStatesOptions& options, RandomStream& random) {
   const std::int64_t frames = series.size(2), features = series.size(1);
@@ -76,7 +50,8 @@ at::Tensor first_assignment(const at::Tensor& series, const HiddenStatesOptions&
   const at::Tensor products = at::einsum("bfwl,bgwl->bwfg", {cut, cut}) / static_cast<double>(length);
   const at::Tensor means = cut.mean(3).transpose(1, 2);
   const at::Tensor points = options.means ? at::cat({products.flatten(2), means}, 2) : products.flatten(2);
-  const at::Tensor label = cluster(points.flatten(0, 1), options.states, random).reshape({series.size(0), windows});
+  const KMeansOptions few{.clusters = options.states, .iterations = 30, .starts = 1, .seed = random.next()};
+  const at::Tensor label = k_means(points.flatten(0, 1), few).labels.reshape({series.size(0), windows});
   const at::Tensor of_frame =
       (at::arange(frames, label.options()) / length).floor().to(at::kLong).clamp_max(windows - 1);
   const at::Tensor hard = at::one_hot(label.index_select(1, of_frame), options.states).to(series.scalar_type());

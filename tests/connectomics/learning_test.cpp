@@ -9,6 +9,7 @@
 #include "gradient_check.h"
 #include "noema/connectomics/dynamic_states.h"
 #include "noema/connectomics/initialisers.h"
+#include "noema/connectomics/k_means.h"
 #include "noema/connectomics/learned_blocks.h"
 #include "noema/connectomics/losses.h"
 #include "noema/connectomics/parcel_quality.h"
@@ -187,6 +188,27 @@ TEST(LowRank, CrosshairsEntryByEntry) {
   const at::Tensor start = symmetric_template_start(6, 3, 20, 4, 1);
   const at::Tensor white = normal_numbers({8, 3, 20, 20}, 2, "test");
   EXPECT_NEAR(crosshair_similarity(white, expand_outer(start)).var().item<double>(), 1, 0.35);
+}
+
+TEST(KMeans, FindsPlantedClustersAndTheirSpread) {
+  const at::Tensor middle = at::tensor({0., 10., 20., 0., 5., -30.}, at::kDouble).reshape({3, 2});
+  const at::Tensor own = at::arange(60, at::kLong).remainder(3);
+  const at::Tensor points = middle.index_select(0, own) + 0.1 * made_up({60, 2});
+  const KMeans found = k_means(points, {.clusters = 3, .starts = 5, .seed = 4});
+  EXPECT_EQ(adjusted_rand_index(found.labels, own), 1);
+  double spread = 0;
+  for (std::int64_t k = 0; k < 3; ++k) {
+    const at::Tensor members = points.index_select(0, (found.labels == k).nonzero().flatten());
+    EXPECT_LT(largest_difference(found.centres[k], members.mean(0)), 1e-13);
+    spread += (members - members.mean(0)).square().sum().item<double>();
+  }
+  EXPECT_NEAR(found.spread, spread, 1e-10);
+  EXPECT_LT(found.spread, k_means(points, {.clusters = 2}).spread);
+  EXPECT_TRUE(found.labels.equal(k_means(points, {.clusters = 3, .starts = 5, .seed = 4}).labels));
+  EXPECT_NO_THROW(k_means(at::zeros({4, 2}), {.clusters = 3}));  // coincident points leave clusters empty
+  EXPECT_THROW(k_means(points.slice(0, 0, 2), {.clusters = 3}), DataError);
+  EXPECT_THROW(k_means(points * kInfinity, {.clusters = 3}), DataError);
+  EXPECT_THROW(k_means(points, {.clusters = 0}), UsageError);
 }
 
 TEST(Windows, WeightsOfFrames) {
