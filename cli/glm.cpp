@@ -67,8 +67,9 @@ OptionGroup model_group() {
            .range(0, 1),
        text("contrast", "NAME=FORMULA",
             "Contrasts such as \"faces=face - (house + scene)/2\"; formulas name conditions (in '…' where they hold "
-            "signs) or other columns; with a ';' between formulas it is F, such as \"any=face; house\". Without it "
-            "each condition against the mean of the others, and all: their sum")
+            "signs) or other columns; with a ';' between formulas it is F, such as \"any=face; house\", which over "
+            "subjects becomes Hotelling's T² of all rows together, as F. Without it each condition against the mean of "
+            "the others, and all: their sum")
            .many(),
        text("confound-columns", "NAME", "Further columns of the confounds tables, by name; * stands for any letters")
            .many(),
@@ -96,8 +97,10 @@ OptionGroup inference_group() {
        number("alpha", "NUMBER", "The level, for effects of both signs together").by_default("0.05").range(0, 1),
        integer("cluster-threshold", "VOXELS", "Leave out clusters of fewer voxels").by_default("0").range(0, 1e9),
        integer("permutations", "N",
-               "Also p values from flipping the signs of subjects' effects so many times (all ways, where those "
-               "are no more), corrected for all voxels: of t, and of size and mass of clusters; 0: none")
+               "Also p values from rearranging the subjects' effects so many times (all ways, where those are no "
+               "more), corrected for all voxels: of t, and of size and mass of clusters; 0: none. Signs are flipped "
+               "where a mean is asked for, else subjects are shuffled, both of what the other columns of the group's "
+               "model leave (Freedman and Lane). For t contrasts")
            .by_default("0")
            .range(0, 1e9),
        flag("tfce", "Also permute threshold-free cluster enhancement; needs --permutations"),
@@ -224,8 +227,9 @@ CommandSpec glm_command() {
       "Fits a general linear model to the runs of each subject of a BIDS dataset: conditions of the events convolved "
       "with a haemodynamic response, drifts and confounds. Runs are combined by fixed effects; with several subjects "
       "each contrast is tested over them: their mean, or a model of columns of participants.tsv. Writes maps of effect "
-      "(percent of the mean), variance, t or F, p (upper tail) and z, the design of every run, the models as JSON, "
-      "contrasts.tsv, results.json and report.html. Subjects that are finished are taken again when nothing that "
+      "(percent of the mean; of F one for each row), variance, t or F, p (upper tail) and z, the design of every run, "
+      "the models as JSON, contrasts.tsv, results.json and report.html. Subjects that are finished are taken again "
+      "when nothing that "
       "decides them changed.",
       "With level participant the maps of each of several subjects are written and no group is tested; group and no "
       "level fit every subject and test the group. Voxel indices are those of the runs' files, from 0. The z maps "

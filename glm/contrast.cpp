@@ -129,7 +129,7 @@ ContrastMaps t_maps(const JointEffects& joint) {
 
 ContrastMaps f_maps(const JointEffects& joint) {
   const Eigen::Index rows = joint.rows();
-  ContrastMaps maps{.df = joint.df, .df_numerator = static_cast<double>(rows)};
+  ContrastMaps maps{.row_effects = joint.effects, .df = joint.df, .df_numerator = static_cast<double>(rows)};
   maps.stat = Eigen::VectorXd::Zero(joint.voxels());
   maps.z = Eigen::VectorXd::Zero(joint.voxels());
   parallel_for(joint.voxels(), kGrain, [&](std::int64_t begin, std::int64_t end) {

@@ -13,10 +13,11 @@ namespace noema {
 
 /// The answer to one question in every voxel.
 struct ContrastMaps {
-  Eigen::VectorXd effect;    // (V); empty for F
+  Eigen::VectorXd effect;    // (V); empty for F, see row_effects
   Eigen::VectorXd variance;  // (V), of the effect; empty for F
   Eigen::VectorXd stat;      // (V), t = effect/√variance, or F; 0 where the variance is exactly 0
   Eigen::VectorXd z;         // (V), the normal value of the same upper tail probability; 0 where the variance is 0
+  MatrixD row_effects;       // (q, V), of an F contrast's independent rows; empty for t
   double df = 0;
   /// Independent rows of an F contrast; 0: a t contrast.
   double df_numerator = 0;

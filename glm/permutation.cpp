@@ -193,12 +193,10 @@ void check(const MatrixD& data, const Mask* mask, const PermutedOlsOptions& opti
   }
 }
 
-}  // namespace
-
-PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
-                               const Mask* mask, const PermutedOlsOptions& options) {
+PermutedOlsResult permute(const MatrixD& data, const TestedVariate& variate, const Mask* mask,
+                          const PermutedOlsOptions& options) {
   check(data, mask, options);
-  const RearrangedFit test(make_permuted_model(data, tested, confounds, options.model_intercept), mask, options);
+  const RearrangedFit test(make_permuted_model(data, variate), mask, options);
   const Arrangements arrangements(test.model().kind, data.rows(), options.permutations, options.seed);
   const std::vector<Maxima> maxima =
       maxima_of(test, arrangements, options.tfce || options.cluster_forming_p.has_value());
@@ -207,6 +205,7 @@ PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& teste
   result.df = test.model().df;
   result.permutations = arrangements.count();
   result.exhaustive = arrangements.exhaustive();
+  result.flips_signs = test.model().kind == Arrangements::Kind::signs;
   result.constant_voxels = test.model().constant_voxels;
   const Eigen::VectorXd t = test.t_maps({test.model().model}).row(0).transpose();
   result.t = corrected(t, maxima, options.two_sided, [](const Maxima& m) { return m.t; });
@@ -221,6 +220,18 @@ PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& teste
     add_clusters(result, maxima, *mask, options.two_sided);
   }
   return result;
+}
+
+}  // namespace
+
+PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
+                               const Mask* mask, const PermutedOlsOptions& options) {
+  return permute(data, variate_of_columns(tested, confounds, options.model_intercept), mask, options);
+}
+
+PermutedOlsResult permuted_contrast(const MatrixD& data, const DesignMatrix& design, const Eigen::VectorXd& weights,
+                                    const Mask* mask, const PermutedOlsOptions& options) {
+  return permute(data, variate_of_contrast(design, weights), mask, options);
 }
 
 }  // namespace noema

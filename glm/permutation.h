@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "noema/glm/design.h"
 #include "noema/io/image.h"
 #include "noema/io/series.h"
 
@@ -41,6 +42,7 @@ struct PermutedOlsResult {
   double cluster_threshold_t = 0;
   std::int64_t permutations = 0;     ///< arrangements looked at, besides the observed one
   bool exhaustive = false;           ///< those were all there are
+  bool flips_signs = false;          ///< they are signs of rows, else their orders
   std::int64_t constant_voxels = 0;  ///< voxels without variation beside the confounds: t is 0, p is 1
 };
 
@@ -61,5 +63,17 @@ struct PermutedOlsResult {
 ///   the confounds explain, or no degree of freedom; Cancelled
 PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
                                const Mask* mask, const PermutedOlsOptions& options = {});
+
+/// The same of a contrast (weights of the design's columns, P): the tested variate is the part of the design that the
+/// contrast asks for, the confounds are the rest. `model_intercept` does not count: the design says whether there is a
+/// constant.
+///
+/// Where the rest has the constant, as for differences of groups and slopes, subjects are shuffled. Where the contrast
+/// asks for a mean, so that the rest has none, as for one group's, signs are flipped: without effect errors are as
+/// likely to be positive as negative. Both take errors of all subjects to be alike; groups of unequal variances, and
+/// families, are not told apart.
+/// @throws as `permuted_ols`; DataError for a contrast that the design cannot estimate.
+PermutedOlsResult permuted_contrast(const MatrixD& data, const DesignMatrix& design, const Eigen::VectorXd& weights,
+                                    const Mask* mask, const PermutedOlsOptions& options = {});
 
 }  // namespace noema

@@ -2,18 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/QR>
 #include <Eigen/SVD>
 #include <cmath>
 #include <vector>
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/glm/least_squares.h"
 
 namespace noema {
 namespace {
 
 constexpr double kNothing = 1e-10;  // of a column's length: rounding
 constexpr double kRankTolerance = 1e-12;
+constexpr double kEstimableTolerance = 1e-8;
 
 bool is_constant(const Eigen::VectorXd& values) { return (values.array() == values[0]).all(); }
 
@@ -33,27 +36,31 @@ void check(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& co
   }
 }
 
-/// Columns that vary, as deviations from their mean where a constant is in the model; unit length.
-Eigen::MatrixXd usable_confounds(const MatrixD& confounds, Eigen::Index rows, bool has_constant, bool tests_constant) {
+/// Columns of unit length, as deviations from their mean where a constant is in the model; without those of which
+/// nothing is left.
+Eigen::MatrixXd usable_confounds(const MatrixD& confounds, bool has_constant) {
   std::vector<Eigen::VectorXd> columns;
-  int dropped = 0;
   for (Eigen::Index c = 0; c < confounds.cols(); ++c) {
     Eigen::VectorXd column = confounds.col(c);
-    if (has_constant || tests_constant) {
-      if (is_constant(column)) {
-        ++dropped;
-        continue;
-      }
-    }
+    const double length = column.norm();
     if (has_constant) column.array() -= column.mean();
-    if (column.norm() > 0) columns.push_back(column.normalized());
+    if (column.norm() > kNothing * length) columns.push_back(column.normalized());
   }
-  if (dropped > 0 && tests_constant) {
-    log_warning(fmt::format("{} constant confound(s) left out: the constant is what is tested", dropped));
-  }
-  Eigen::MatrixXd usable(rows, static_cast<Eigen::Index>(columns.size()));
+  Eigen::MatrixXd usable(confounds.rows(), static_cast<Eigen::Index>(columns.size()));
   for (std::size_t c = 0; c < columns.size(); ++c) usable.col(static_cast<Eigen::Index>(c)) = columns[c];
   return usable;
+}
+
+MatrixD without_constants(const MatrixD& confounds) {
+  std::vector<Eigen::Index> moving;
+  for (Eigen::Index c = 0; c < confounds.cols(); ++c) {
+    if (!is_constant(confounds.col(c))) moving.push_back(c);
+  }
+  if (std::ssize(moving) < confounds.cols()) {
+    log_warning(fmt::format("{} constant confound(s) left out: the constant is what is tested",
+                            confounds.cols() - std::ssize(moving)));
+  }
+  return confounds(Eigen::all, moving);
 }
 
 Eigen::MatrixXd orthonormal_basis(const Eigen::MatrixXd& columns) {
@@ -65,19 +72,53 @@ Eigen::MatrixXd orthonormal_basis(const Eigen::MatrixXd& columns) {
 
 }  // namespace
 
-PermutedModel make_permuted_model(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
-                                  bool model_intercept) {
+TestedVariate variate_of_columns(const Eigen::VectorXd& tested, const MatrixD& confounds, bool model_intercept) {
+  const bool tests_constant = tested.size() > 0 && is_constant(tested);
+  return {tested, tests_constant ? without_constants(confounds) : confounds,
+          tests_constant ? Arrangements::Kind::signs : Arrangements::Kind::orders, model_intercept && !tests_constant};
+}
+
+TestedVariate variate_of_contrast(const DesignMatrix& design, const Eigen::VectorXd& weights) {
+  const Eigen::MatrixXd columns = design.values;
+  if (weights.size() != columns.cols()) {
+    throw ShapeError(fmt::format("a contrast of {} weights was given for a design of {} columns: {}", weights.size(),
+                                 columns.cols(), fmt::join(design.names, ", ")));
+  }
+  if (!columns.allFinite() || !weights.allFinite() || weights.isZero(0)) {
+    throw UsageError("a permutation test needs a finite design and finite weights of which one at least is not 0");
+  }
+  const DesignBasis basis = make_basis(columns);
+  if ((weights - basis.estimable * weights).norm() > kEstimableTolerance * weights.norm()) {
+    throw DataError(fmt::format("the design of the columns {} cannot estimate the contrast, so it cannot be permuted",
+                                fmt::join(design.names, ", ")));
+  }
+  const Eigen::MatrixXd directions = weights.householderQr().householderQ();
+  const Eigen::VectorXd ones = Eigen::VectorXd::Ones(columns.rows());
+  const auto spans_constant = [&](const Eigen::MatrixXd& some) {
+    const Eigen::MatrixXd of_some = orthonormal_basis(some);
+    return (ones - of_some * (of_some.transpose() * ones)).norm() <= kEstimableTolerance * ones.norm();
+  };
+  TestedVariate variate;
+  variate.tested = basis.columns * (basis.weights.transpose() * weights);
+  variate.confounds = columns * directions.rightCols(columns.cols() - 1);
+  variate.has_constant = spans_constant(variate.confounds);
+  const bool tests_mean = !variate.has_constant && spans_constant(columns);
+  variate.kind = tests_mean ? Arrangements::Kind::signs : Arrangements::Kind::orders;
+  return variate;
+}
+
+PermutedModel make_permuted_model(const MatrixD& data, const TestedVariate& variate) {
+  const auto& [tested, confounds, kind, has_constant] = variate;
   check(data, tested, confounds);
   const Eigen::Index n = data.rows();
-  const bool tests_constant = is_constant(tested);
-  const bool has_constant = model_intercept && !tests_constant;
-  const Eigen::MatrixXd moving = orthonormal_basis(usable_confounds(confounds, n, has_constant, tests_constant));
+  Eigen::MatrixXd moving(n, 0);
+  if (confounds.cols() > 0) moving = orthonormal_basis(usable_confounds(confounds, has_constant));
   Eigen::MatrixXd all(n, moving.cols() + (has_constant ? 1 : 0));
   all.leftCols(moving.cols()) = moving;
   if (has_constant) all.col(moving.cols()).setConstant(1 / std::sqrt(static_cast<double>(n)));
 
   PermutedModel model;
-  model.kind = tests_constant ? Arrangements::Kind::signs : Arrangements::Kind::orders;
+  model.kind = kind;
   model.df = static_cast<double>(n - all.cols() - 1);
   if (model.df < 1) {
     throw DataError(

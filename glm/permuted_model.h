@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "noema/glm/arrangements.h"
+#include "noema/glm/design.h"
 #include "noema/io/series.h"
 
 namespace noema {
@@ -19,8 +20,22 @@ struct PermutedModel {
   std::int64_t constant_voxels = 0;
 };
 
+/// What is tested and what is taken out.
+struct TestedVariate {
+  Eigen::VectorXd tested;  // (n)
+  MatrixD confounds;       // (n, C); C may be 0
+  Arrangements::Kind kind = Arrangements::Kind::orders;
+  bool has_constant = false;  // beside the confounds
+};
+
 /// @throws as `permuted_ols`.
-PermutedModel make_permuted_model(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
-                                  bool model_intercept);
+TestedVariate variate_of_columns(const Eigen::VectorXd& tested, const MatrixD& confounds, bool model_intercept);
+
+/// The design in other columns: the one whose coefficient the contrast is, up to its length, and the others, of which
+/// the contrast is 0 (Beckmann's partition, Winkler et al. 2014, appendix A). @throws as `permuted_contrast`.
+TestedVariate variate_of_contrast(const DesignMatrix& design, const Eigen::VectorXd& weights);
+
+/// @throws as `permuted_ols`.
+PermutedModel make_permuted_model(const MatrixD& data, const TestedVariate& variate);
 
 }  // namespace noema

@@ -136,6 +136,20 @@ void check_formulas(const std::vector<ContrastRequest>& contrasts, const std::ve
   }
 }
 
+/// F of the group on F of the subjects has several statistics (Wilks, Pillai, Roy …), none that all agree upon.
+void check_f_contrasts(const std::vector<ContrastRequest>& subjects, const std::vector<ContrastRequest>& group) {
+  const auto first_f = [](const std::vector<ContrastRequest>& contrasts) {
+    return std::find_if(contrasts.begin(), contrasts.end(),
+                        [](const ContrastRequest& contrast) { return is_f_formula(contrast.formula); });
+  };
+  const auto of_subjects = first_f(subjects), of_group = first_f(group);
+  if (of_subjects == subjects.end() || of_group == group.end()) return;
+  throw UsageError(fmt::format(
+      "the contrast '{}' and the group contrast '{}' are both F, for which there is no one statistic; ask for one of "
+      "them as t contrasts, row by row",
+      of_subjects->name, of_group->name));
+}
+
 PeakRecord peak_at(const GlmMap& map, std::size_t v, const Mask& mask, const ImageHeader& like) {
   const auto voxel = mask.grid.voxel_at(mask.voxels[v]);
   PeakRecord peak{map.t[v], map.z[v], disk_voxel(mask.grid, like.disk_orientation, voxel), {}};
@@ -268,6 +282,7 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
   job.contrasts = options.contrasts.empty() ? default_contrasts(options, conditions) : options.contrasts;
   check_contrasts(job.contrasts);
   check_contrasts(options.group.contrasts);
+  if (options.prepare.level != AnalysisLevel::participant) check_f_contrasts(job.contrasts, options.group.contrasts);
   if (options.prepare.preprocess.confounds == "none" && options.confound_columns.empty()) {
     check_formulas(job.contrasts, conditions, options);
   }
@@ -312,12 +327,6 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
 }  // namespace
 
 Results run_glm(const GlmOptions& options) {
-  if (options.inference.permutations > 0 && !options.group.is_mean()) {
-    throw UsageError(
-        "--permutations flips signs of effects, which tests their mean over subjects alone; leave out --group-formula "
-        "(or "
-        "the dataset node of --model), or --permutations");
-  }
   if (options.prepare.level == AnalysisLevel::participant && options.inference.permutations > 0) {
     throw UsageError("--permutations tests the group, and level participant tests none; leave one of them out");
   }

@@ -22,11 +22,22 @@ namespace {
 
 using SubjectMaps = std::map<std::string, std::vector<GlmMap>>;
 
-/// Effects (S, V) of those subjects that have the contrast.
+/// Effects of those subjects that have the contrast: (S, V), of F for each of its rows.
 struct Effects {
   std::vector<std::string> subjects;
-  MatrixD values;
+  std::vector<MatrixD> rows;
+  bool of_f = false;
+
+  bool are_enough() const { return subjects.size() >= 2; }
+  const MatrixD& values() const { return rows.front(); }
 };
+
+/// A voxel without data.
+bool is_hole(const GlmMap& map, std::size_t voxel) { return map.is_f() ? map.t[voxel] == 0 : map.variance[voxel] == 0; }
+
+const std::vector<double>& row_of(const GlmMap& map, std::size_t row) {
+  return map.is_f() ? map.row_effects[row] : map.effect;
+}
 
 Effects effects_of(const SubjectMaps& subjects, const std::string& contrast) {
   Effects effects;
@@ -38,15 +49,26 @@ Effects effects_of(const SubjectMaps& subjects, const std::string& contrast) {
     maps.push_back(&*found);
     effects.subjects.push_back(subject);
   }
-  effects.values.resize(std::ssize(maps), maps.empty() ? 0 : std::ssize(maps[0]->effect));
+  if (maps.empty()) return effects;
+  effects.of_f = maps[0]->is_f();
+  const std::size_t count = effects.of_f ? maps[0]->row_effects.size() : 1;
+  effects.rows.assign(count, MatrixD(std::ssize(maps), std::ssize(maps[0]->z)));
   for (std::size_t s = 0; s < maps.size(); ++s) {
-    effects.values.row(static_cast<Eigen::Index>(s)) =
-        Eigen::Map<const Eigen::RowVectorXd>(maps[s]->effect.data(), effects.values.cols());
+    if (maps[s]->is_f() && maps[s]->row_effects.size() != count) {
+      throw DataError(fmt::format("contrast '{}' has {} independent rows in subject '{}' and {} in subject '{}'",
+                                  contrast, count, effects.subjects[0], maps[s]->row_effects.size(),
+                                  effects.subjects[s]));
+    }
+    for (std::size_t row = 0; row < count; ++row) {
+      effects.rows[row].row(static_cast<Eigen::Index>(s)) =
+          Eigen::Map<const Eigen::RowVectorXd>(row_of(*maps[s], row).data(), effects.values().cols());
+    }
   }
   // A voxel without data in one subject has no effect there, which is not an effect of 0: it is left out for all.
   for (const GlmMap* map : maps) {
-    for (std::size_t v = 0; v < map->variance.size(); ++v) {
-      if (map->variance[v] == 0) effects.values.col(static_cast<Eigen::Index>(v)).setZero();
+    for (std::size_t v = 0; v < map->z.size(); ++v) {
+      if (!is_hole(*map, v)) continue;
+      for (MatrixD& row : effects.rows) row.col(static_cast<Eigen::Index>(v)).setZero();
     }
   }
   return effects;
@@ -56,8 +78,8 @@ void say_holes(const SubjectMaps& subjects) {
   std::vector<std::uint8_t> hole;
   for (const auto& [subject, maps] : subjects) {
     for (const GlmMap& map : maps) {
-      hole.resize(map.variance.size(), 0);
-      for (std::size_t v = 0; v < map.variance.size(); ++v) hole[v] |= static_cast<std::uint8_t>(map.variance[v] == 0);
+      hole.resize(map.z.size(), 0);
+      for (std::size_t v = 0; v < map.z.size(); ++v) hole[v] |= static_cast<std::uint8_t>(is_hole(map, v));
     }
   }
   const auto holes = std::count(hole.begin(), hole.end(), 1);
@@ -69,6 +91,7 @@ void say_holes(const SubjectMaps& subjects) {
 }
 
 DesignMatrix group_design_of(const GroupModel& group, const std::vector<std::string>& subjects) {
+  if (group.is_mean()) return {MatrixD::Ones(std::ssize(subjects), 1), {"intercept"}};
   if (!group.participants) {
     throw DataError("the group model asks for columns of participants.tsv, which the dataset does not have");
   }
@@ -80,21 +103,40 @@ std::string quoted(const std::string& column) {
   return column.find('\'') == std::string::npos ? "'" + column + "'" : "\"" + column + "\"";
 }
 
-/// Answers of a group model that is not the plain mean.
-void add_group_answers(const GroupModel& group, const std::string& contrast, const Effects& effects, GlmMaps& maps) {
+/// What is asked of the group's columns; of their mean alone nothing but that.
+std::vector<ContrastRequest> group_requests(const GroupModel& group, const DesignMatrix& design) {
+  if (group.is_mean()) return {{"", quoted(design.names.front())}};
+  if (!group.contrasts.empty()) return group.contrasts;
+  std::vector<ContrastRequest> requests;
+  for (const std::string& name : design.names) requests.push_back({name, quoted(name)});
+  return requests;
+}
+
+/// One contrast of the group, of a t contrast of the subjects or of the rows of an F contrast together.
+ContrastMaps answer_of(const Effects& effects, const DesignMatrix& design, const ContrastRequest& request) {
+  if (effects.of_f) return joint_group_test(effects.rows, design, parse_contrast(request.formula, design.names));
+  const GlmFit fit = fit_glm(effects.values(), design, NoiseModel::ols);
+  return is_f_formula(request.formula) ? f_contrast(fit, request.formula) : t_contrast(fit, request.formula);
+}
+
+void add_group_answers(const GroupModel& group, const ContrastRequest& contrast, const Effects& effects,
+                       GlmMaps& maps) {
   const DesignMatrix design = group_design_of(group, effects.subjects);
-  const GlmFit fit = fit_glm(effects.values, design, NoiseModel::ols);
-  std::vector<ContrastRequest> requests = group.contrasts;
-  if (requests.empty()) {
-    for (const std::string& name : design.names) requests.push_back({name, quoted(name)});
+  const std::int64_t least = design.values.cols() + std::ssize(effects.rows);
+  if (effects.of_f && design.values.rows() < least) {
+    log_warning(fmt::format("contrast '{}' of {} rows has no group map: it needs {} subjects, and {} have it",
+                            contrast.name, effects.rows.size(), least, design.values.rows()));
+    return;
   }
-  for (const ContrastRequest& request : requests) {
-    const ContrastMaps answer = with_context(fmt::format("group contrast '{}'", request.name), [&] {
-      return is_f_formula(request.formula) ? f_contrast(fit, request.formula) : t_contrast(fit, request.formula);
+  for (const ContrastRequest& request : group_requests(group, design)) {
+    const std::string name = group.is_mean() ? contrast.name : group_map_name(contrast.name, request.name);
+    const ContrastMaps answer = with_context(fmt::format("group contrast '{}'", name), [&] {
+      return group.is_mean() && !effects.of_f ? one_sample_t(effects.values()) : answer_of(effects, design, request);
     });
-    maps.group.push_back(glm_map(group_map_name(contrast, request.name), answer));
+    maps.group.push_back(glm_map(name, answer));
+    maps.questions.push_back({contrast.name, design, parse_contrast_rows(request.formula, design.names)});
   }
-  if (!maps.group_design.names.empty()) return;
+  if (group.is_mean() || !maps.group_design.names.empty()) return;
   maps.group_design = design;
   maps.group_subjects = effects.subjects;
 }
@@ -109,18 +151,8 @@ void add_group_maps(const GlmJob& job, GlmMaps& maps) {
   }
   say_holes(maps.of_subject);
   for (const ContrastRequest& contrast : job.contrasts) {
-    if (is_f_formula(contrast.formula)) {
-      log_warning(fmt::format(
-          "contrast '{}' is F, which has no effect to compare over subjects; it has their maps alone", contrast.name));
-      continue;
-    }
     const Effects effects = effects_of(maps.of_subject, contrast.name);
-    if (effects.values.rows() < 2) continue;
-    if (job.group.is_mean()) {
-      maps.group.push_back(glm_map(contrast.name, one_sample_t(effects.values)));
-    } else {
-      add_group_answers(job.group, contrast.name, effects, maps);
-    }
+    if (effects.are_enough()) add_group_answers(job.group, contrast, effects, maps);
   }
 }
 
@@ -177,7 +209,7 @@ void take_answer(const std::string& subject, SubjectGlm glm, GlmMaps& maps) {
 }  // namespace
 
 MatrixD subject_effects(const GlmMaps& glm, const std::string& contrast) {
-  return effects_of(glm.of_subject, contrast).values;
+  return effects_of(glm.of_subject, contrast).values();
 }
 
 GlmMaps fit_glm_maps(const GlmJob& job) {
@@ -218,10 +250,12 @@ std::string group_map_name(const std::string& contrast, const std::string& group
   return fmt::format("{}: {}", contrast, group_contrast);
 }
 
+std::string effect_of_row(std::size_t row) { return fmt::format("effect{}", row + 1); }
+
 std::vector<std::string> write_glm_map(const std::filesystem::path& folder, const std::string& stem, const GlmMap& map,
                                        const FeatureSpace& voxels, const ImageHeader& like) {
   std::vector<std::string> files;
-  const auto write_stat = [&](const char* stat, const std::vector<float>& values) {
+  const auto write_stat = [&](const std::string& stat, const std::vector<float>& values) {
     const std::string name = fmt::format("{}contrast-{}_stat-{}_statmap{}", stem, bids_label(map.contrast), stat,
                                          map_ending(voxels.mask.grid));
     files.push_back(write_map(folder, name, voxels, values, like, fmt::format("GLM {}", stat)));
@@ -229,6 +263,10 @@ std::vector<std::string> write_glm_map(const std::filesystem::path& folder, cons
   if (!map.is_f()) {
     write_stat("effect", {map.effect.begin(), map.effect.end()});
     write_stat("variance", map.variance);
+  }
+  for (std::size_t row = 0; row < map.row_effects.size(); ++row) {
+    const std::vector<double>& effect = map.row_effects[row];
+    write_stat(effect_of_row(row), {effect.begin(), effect.end()});
   }
   write_stat(map.is_f() ? "F" : "t", map.t);
   write_stat("p", map.p);

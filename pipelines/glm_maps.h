@@ -71,16 +71,27 @@ struct GlmMap {
   std::vector<double> z;        // (V)
   std::vector<float> t;         // (V), or F
   std::vector<float> variance;  // (V), of the effect; empty for F
-  std::vector<float> p;         // (V), of the upper tail
+  /// Of F the effects of its independent rows, (V) each; empty for t.
+  std::vector<std::vector<double>> row_effects;
+  std::vector<float> p;  // (V), of the upper tail
   double df = 0;
   double df_numerator = 0;  // of F; 0: t
 
   bool is_f() const { return df_numerator > 0; }
 };
 
+/// What a map of the group asks of the subjects' effects.
+struct GroupQuestion {
+  std::string contrast;     // of the subjects
+  DesignMatrix design;      // of those who have it
+  Eigen::MatrixXd weights;  // (q, P); q is 1 for t
+};
+
 struct GlmMaps {
   /// Over subjects, or of the one subject.
   std::vector<GlmMap> group;
+  /// Of each of these; empty with one subject.
+  std::vector<GroupQuestion> questions;
   std::map<std::string, std::vector<GlmMap>> of_subject;
   DesignMatrix design;  // of the first run that was fitted; empty where all subjects were reused
   std::string design_run;
@@ -98,23 +109,28 @@ struct GlmMaps {
 };
 
 /// Reads each run again, unscaled, fits it, combines the runs of a subject by fixed effects, and with two or more
-/// subjects fits the group's model to their effects. A contrast that fewer than two of several subjects can answer, and
-/// F contrasts, which have no effect to compare, have no group map. One series a worker is in memory.
+/// subjects fits the group's model to their effects: t and F contrasts of the group to t contrasts of the subjects, and
+/// t contrasts of the group to all rows of F contrasts together (`joint_group_test`). A contrast that fewer than two of
+/// several subjects can answer, or too few for its rows, has no group map. One series a worker is in memory.
 /// @throws what `first_level`, `preprocess_run` and `make_group_design` throw, with the subject as context; DataError
 /// if
 ///   every subject failed; IoError; Cancelled
 GlmMaps fit_glm_maps(const GlmJob& job);
 
-/// (S, V): the effects of those subjects that have the contrast.
+/// (S, V): the effects of those subjects that have the t contrast.
 MatrixD subject_effects(const GlmMaps& glm, const std::string& contrast);
 
 /// Where a map of the group lies, relative to the output folder; `stat` is "effect", "variance", "t", "F", "p" or "z".
 std::string glm_map_file(const std::string& contrast, const std::string& stat, const Grid& grid);
 
+/// The `stat` of the effect of an F contrast's row, from 0.
+std::string effect_of_row(std::size_t row);
+
 /// The contrast of a group model's answer: "faces" for the mean, else "faces: patients - controls".
 std::string group_map_name(const std::string& contrast, const std::string& group_contrast);
 
-/// Writes the maps of one contrast (effect and variance but for F, the statistic, p, z) under `stem`, a folder or the
+/// Writes the maps of one contrast (effect and variance, of F the effects of its rows: effect1 …; the statistic, p, z)
+/// under `stem`, a folder or the
 /// beginning of a file name; returns the paths relative to `folder`.
 std::vector<std::string> write_glm_map(const std::filesystem::path& folder, const std::string& stem, const GlmMap& map,
                                        const FeatureSpace& voxels, const ImageHeader& like);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 #include "noema/glm/all_resolutions.h"
 #include "noema/glm/cluster_table.h"
 #include "noema/glm/permutation.h"
@@ -81,26 +82,27 @@ class ContrastWriter {
                                        rows.size() == 1 ? "" : "s"));
   }
 
-  void write_permutations(const std::string& contrast, const MatrixD& effects) {
+  /// @param effects  of the subjects, as `question` has them
+  void write_permutations(const std::string& contrast, const GroupQuestion& question, const MatrixD& effects) {
     PermutedOlsOptions permutation;
     permutation.permutations = options_.permutations;
     permutation.seed = options_.seed;
     permutation.tfce = options_.tfce;
     permutation.cluster_forming_p = options_.cluster_forming_p;
     const PermutedOlsResult found =
-        permuted_ols(effects, Eigen::VectorXd::Ones(effects.rows()), MatrixD(0, 0), &voxels_.mask, permutation);
+        permuted_contrast(effects, question.design, question.weights.row(0), &voxels_.mask, permutation);
     write_test(contrast, "t", found.t);
     write_test(contrast, "clustersize", *found.cluster_size);
     write_test(contrast, "clustermass", *found.cluster_mass);
     if (found.tfce) write_test(contrast, "tfce", *found.tfce);
-    result.notes.push_back(
-        fmt::format("Contrast {}: {} {} sign flips of {} subjects; smallest corrected p of t {:.4g}, of cluster size "
-                    "{:.4g} and mass "
-                    "{:.4g} (uncorrected p below {:g}, |t| > {:.4g}){}.",
-                    contrast, found.exhaustive ? "all" : "random", found.permutations, effects.rows(),
-                    found.t.p.minCoeff(), found.cluster_size->p.minCoeff(), found.cluster_mass->p.minCoeff(),
-                    options_.cluster_forming_p, found.cluster_threshold_t,
-                    found.tfce ? fmt::format(", of TFCE {:.4g}", found.tfce->p.minCoeff()) : std::string()));
+    result.notes.push_back(fmt::format(
+        "Contrast {}: {} {} {} of {} subjects{}; smallest corrected p of t {:.4g}, of cluster size {:.4g} and mass "
+        "{:.4g} (uncorrected p below {:g}, |t| > {:.4g}){}.",
+        contrast, found.exhaustive ? "all" : "random", found.permutations, found.flips_signs ? "sign flips" : "orders",
+        effects.rows(), question.design.values.cols() > 1 ? ", of what the model's other columns leave" : "",
+        found.t.p.minCoeff(), found.cluster_size->p.minCoeff(), found.cluster_mass->p.minCoeff(),
+        options_.cluster_forming_p, found.cluster_threshold_t,
+        found.tfce ? fmt::format(", of TFCE {:.4g}", found.tfce->p.minCoeff()) : std::string()));
   }
 
   GroupInference result;
@@ -140,15 +142,23 @@ GroupInference write_group_inference(const std::filesystem::path& folder, const 
                                      const FeatureSpace& voxels, const ImageHeader& like,
                                      const GroupInferenceOptions& options) {
   if (options.permutations > 0 && glm.subjects < 2) {
-    throw UsageError("--permutations flips the signs of subjects' effects and needs at least two subjects; found one");
+    throw UsageError("--permutations rearranges subjects' effects and needs at least two subjects; found one");
   }
   if (voxels.mask.grid.grayordinates != nullptr) {
     return {{}, {"No clusters were formed: that is done of voxels, and these are grayordinates."}};
   }
   ContrastWriter writer(folder, voxels, like, options);
-  for (const GlmMap& map : glm.group) {
+  for (std::size_t i = 0; i < glm.group.size(); ++i) {
+    const GlmMap& map = glm.group[i];
     writer.write_clusters(map);
-    if (options.permutations > 0) writer.write_permutations(map.contrast, subject_effects(glm, map.contrast));
+    if (options.permutations == 0) continue;
+    if (map.is_f()) {
+      log_warning(fmt::format("contrast '{}' is F, whose permutation is not supported; ask for its rows as t contrasts",
+                              map.contrast));
+      continue;
+    }
+    const GroupQuestion& question = glm.questions.at(i);
+    writer.write_permutations(map.contrast, question, subject_effects(glm, question.contrast));
   }
   return std::move(writer.result);
 }

@@ -284,6 +284,9 @@ GlmMap read_contrast(const GlmJob& job, const std::string& subject, const json& 
   map.t = read(map.is_f() ? "F" : "t");
   map.p = read("p");
   map.z = wide(read("z"));
+  for (std::size_t row = 0; row < static_cast<std::size_t>(map.df_numerator); ++row) {
+    map.row_effects.push_back(wide(read(effect_of_row(row))));
+  }
   if (map.is_f()) return map;
   map.effect = wide(read("effect"));
   map.variance = read("variance");
@@ -322,14 +325,12 @@ std::optional<SubjectGlm> read_back(const GlmJob& job, const std::string& subjec
 }  // namespace
 
 GlmMap glm_map(const std::string& contrast, const ContrastMaps& maps) {
-  return {contrast,
-          as_vector(maps.effect),
-          as_vector(maps.z),
-          as_floats(maps.stat),
-          as_floats(maps.variance),
-          as_floats(one_sided_p(maps)),
-          maps.df,
-          maps.df_numerator};
+  GlmMap map{contrast, as_vector(maps.effect),       as_vector(maps.z), as_floats(maps.stat), as_floats(maps.variance),
+             {},       as_floats(one_sided_p(maps)), maps.df,           maps.df_numerator};
+  for (Eigen::Index row = 0; row < maps.row_effects.rows(); ++row) {
+    map.row_effects.push_back(as_vector(maps.row_effects.row(row)));
+  }
+  return map;
 }
 
 SubjectGlm subject_glm(const GlmJob& job, const std::string& subject, const std::vector<std::size_t>& runs) {

@@ -157,6 +157,42 @@ def questions(data, folder):
     assert "trans_w" in errors, errors
 
 
+def f_over_subjects(data, folder):
+    """Hotelling's T² of two rows over four subjects, from their effects."""
+    out = folder / "group-f"
+    run("glm", data, out, "--contrast", "any=state1; state2; state1 - state2", "--contrast", "one=state1;", "--contrast", "t=state1")
+    rows = [[of_subject(out, subject, "any", f"effect{row}") for subject in SUBJECTS] for row in (1, 2)]
+    assert not (out / "sub-01" / "func" / "sub-01_contrast-any_stat-effect3_statmap.nii.gz").exists(), "of two directions"
+    found, effect = maps(out, "any", "F"), maps(out, "any", "effect2")
+    checked = 0
+    for v, (a, b) in enumerate(zip(zip(*rows[0]), zip(*rows[1]))):
+        if not any(a):
+            continue
+        means = sum(a) / 4, sum(b) / 4
+        aa, ab, bb = (sum((x - means[i]) * (y - means[j]) for x, y in zip(p, q)) / 3
+                      for i, j, p, q in ((0, 0, a, a), (0, 1, a, b), (1, 1, b, b)))
+        t_squared = 4 * (bb * means[0] ** 2 - 2 * ab * means[0] * means[1] + aa * means[1] ** 2) / (aa * bb - ab * ab)
+        expected = t_squared * 2 / (2 * 3)  # of 2 and 2 degrees of freedom
+        assert abs(found[v] - expected) < 1e-2 * max(1, expected), (v, found[v], expected)
+        assert abs(effect[v] - means[1]) < 1e-4 * max(1, abs(means[1])), (v, effect[v], means[1])
+        checked += 1
+    assert checked > 100, checked
+    entry = next(e for e in results(out)["contrasts"] if e["name"] == "any")
+    assert entry["statistic"] == "F" and entry["df"] == 2, entry
+    for f, t in zip(maps(out, "one", "F"), maps(out, "t", "t")):
+        assert abs(f - t * t) < 1e-3 * max(1, f), (f, t)
+    before = bytes_of(out)
+    errors, _ = run("glm", data, out, "--contrast", "any=state1; state2; state1 - state2", "--contrast", "one=state1;", "--contrast", "t=state1")
+    assert "4 of 4 subjects were finished before" in errors and bytes_of(out) == before, errors
+
+    # Of a group contrast that is F too there is no one statistic; with too few subjects there is no map.
+    errors, _ = run("glm", data, folder / "group-ff", "--contrast", "any=state1; state2", "--group-formula", "group",
+                    "--group-contrast", "both=group[a]; group[b]", status=2)
+    assert "'any'" in errors and "'both'" in errors and not list((folder / "group-ff").glob("sub-*")), errors
+    errors, _ = run("glm", data, folder / "group-few", "--participant-label", "01,02", "--contrast", "any=state1; state2", "--permutations", "3")
+    assert "needs 3 subjects" in errors and not list((folder / "group-few" / "maps").glob("*any*")), errors
+
+
 def stats_model(data, folder):
     convolve = {"Name": "Convolve", "Input": ["trial_type.*"], "Model": "glover", "Derivative": True}
     contrast = {"Name": "difference", "ConditionList": ["trial_type.state1", "trial_type.state2"],
@@ -200,6 +236,7 @@ with Folder() as folder:
     two_groups(data, folder / "groups")
     what_is_kept(data, folder / "groups")
     questions(data, folder)
+    f_over_subjects(data, folder)
     stats_model(data, folder)
     reuse(damage.copy(data, folder / "changing"), folder)
     others_go_on(damage.copy(data, folder / "broken"), folder)

@@ -53,6 +53,23 @@ with Folder() as folder:
     report = (out / "report.html").read_text()
     assert "all 127 sign flips of 7 subjects" in report
 
+    # With a covariate the mean is tested by signs and the slope by orders, both of what the other column leaves.
+    (data / "participants.tsv").write_text(
+        "participant_id\tage\n" + "".join(f"sub-{s:02d}\t{20 + (7 * s * s) % 11}\n" for s in range(1, 8)))
+    out = folder / "age"
+    run("glm", data, out, *CONTRAST, "--group-formula", "age", "--permutations", "200", "--tfce")
+    report = (out / "report.html").read_text()
+    assert "all 127 sign flips of 7 subjects, of what" in report and "random 200 orders of 7 subjects, of what" in report
+    for name, arrangements in (("Intercept", 128), ("Age", 201)):
+        for of in ("t", "tfce", "clustersize", "clustermass"):
+            logp = volumes_of(out / "maps" / f"contrast-difference{name}_desc-permutation_stat-{of}logp_statmap.nii.gz")[1][0]
+            shares = {round(arrangements * 10 ** -value, 3) for value in logp}
+            assert all(abs(share - round(share)) < 0.01 for share in shares), (name, of, shares)
+            assert min(shares) < arrangements or (name == "Age" and of.startswith("cluster")), (name, of)
+    at_least("largest -log10 p of the mean beside age", max(
+        volumes_of(out / "maps" / "contrast-differenceIntercept_desc-permutation_stat-tlogp_statmap.nii.gz")[1][0]),
+        -math.log10(10 / 128))
+
     # Bonferroni keeps no more than the rate of false discoveries does, and the uncorrected level no fewer.
     kept_by = {}
     for control in ("fpr", "fdr", "bonferroni"):
