@@ -7,6 +7,7 @@
 #include "noema/cli/commands.h"
 #include "noema/core/error.h"
 #include "noema/io/cifti.h"
+#include "noema/io/connectome_file.h"
 #include "noema/io/image_info.h"
 #include "noema/io/safetensors.h"
 #include "noema/io/sample_store.h"
@@ -30,6 +31,19 @@ json affine_json(const Grid& grid) {
     rows.push_back(row);
   }
   return rows;
+}
+
+json connectome_json(const std::filesystem::path& path) {
+  const ConnectomeFile content = read_connectome_file(path);
+  json regions = json::array(), kinds = json::array();
+  for (const ConnectomeRegion& region : content.regions) regions.push_back(region.name);
+  for (const ConnectomeMatrices& kind : content.kinds) kinds.push_back(kind.kind);
+  return {{"file", "connectome"},
+          {"kinds", kinds},
+          {"runs", content.runs},
+          {"subjects", content.subjects},
+          {"regions", content.regions.size()},
+          {"region_names", regions}};
 }
 
 json store_json(const std::filesystem::path& path) {
@@ -64,7 +78,9 @@ json table_json(const std::filesystem::path& path) {
 
 json describe_file(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
-  if (name.ends_with(".h5") || name.ends_with(".hdf5")) return store_json(path);
+  if (name.ends_with(".h5") || name.ends_with(".hdf5")) {
+    return is_connectome_file(path) ? connectome_json(path) : store_json(path);
+  }
   if (name.ends_with(".safetensors")) {
     return read_safetensors_metadata(path).contains("noema_model") ? read_model_info(path) : tensors_json(path);
   }
@@ -119,7 +135,8 @@ CommandSpec info_command() {
       "file's own "
       "voxels), orientation on disk, number type, TR and units; of a model its labels, features and what it expects of "
       "a run; of a "
-      "sample store its runs and features; of a CIFTI or GIFTI file its kind or arrays, structures, TR, maps and "
+      "sample store its runs and features, of connectivity matrices their kinds, runs and regions; of a CIFTI or GIFTI "
+      "file its kind or arrays, structures, TR, maps and "
       "labels; of a table its "
       "columns. Values of images are not read, those of GIFTI are."};
   spec.arguments = {input_path("file", "FILE", "The file")};

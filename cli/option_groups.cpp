@@ -259,6 +259,10 @@ OptionGroup model_options() {
            .by_default("auto"),
        text("screening-features", "N", "How many features screening keeps: a number, or a share such as 10%")
            .by_default("500"),
+       choice("connectivity", {"correlation", "partial-correlation", "tangent"},
+              "What fc-ridge reads of each sample: Fisher's z of correlations or partial correlations, or tangent "
+              "vectors at the mean covariance of each fold's training samples")
+           .by_default("correlation"),
        choice("whitening", {"auto", "on", "off"},
               "Shrinkage whitening of features in each training fold. auto: as the model's "
               "recipe has it")
@@ -413,6 +417,7 @@ ModelOptions read_fitting_options(const CommandArguments& arguments) {
   options.screening = arguments.text("screening");
   read_screening_amount(arguments.text("screening-features"), options);
   if (arguments.text("whitening") != "auto") options.whiten = arguments.text("whitening") == "on";
+  options.connectivity = arguments.text("connectivity");
   if (arguments.has("epochs")) options.epochs = static_cast<int>(arguments.integer("epochs"));
   if (arguments.has("early-stopping")) options.patience = static_cast<int>(arguments.integer("early-stopping"));
   return options;

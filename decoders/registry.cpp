@@ -8,9 +8,9 @@
 
 #include "noema/core/error.h"
 #include "noema/decoders/cnn3d.h"
+#include "noema/decoders/connectivity_classifier.h"
 #include "noema/decoders/long_conv_classifier.h"
 #include "noema/decoders/mlp.h"
-#include "noema/learn/connectivity_classifier.h"
 #include "noema/learn/linear_classifier.h"
 #include "noema/learn/majority.h"
 

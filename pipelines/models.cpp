@@ -9,10 +9,10 @@
 #include "noema/core/command.h"
 #include "noema/core/error.h"
 #include "noema/decoders/cnn3d.h"
+#include "noema/decoders/connectivity_classifier.h"
 #include "noema/decoders/long_conv_classifier.h"
 #include "noema/decoders/mlp.h"
 #include "noema/decoders/network_classifier.h"
-#include "noema/learn/connectivity_classifier.h"
 #include "noema/learn/linear_classifier.h"
 #include "noema/learn/majority.h"
 
@@ -83,7 +83,11 @@ ClassifierFactory factory_of(const std::string& name, const ModelOptions& option
   if (name == "ridge") return linear(LinearKind::ridge, options, features);
   if (name == "logistic") return linear(LinearKind::logistic, options, features);
   if (name == "svc") return linear(LinearKind::svc, options, features);
-  if (name == "fc-ridge") return [](std::uint64_t) { return std::make_unique<ConnectivityClassifier>(); };
+  if (name == "fc-ridge") {
+    ConnectivityClassifierOptions measure;
+    measure.kind = connectivity_kind(options.connectivity);
+    return [measure](std::uint64_t) { return std::make_unique<ConnectivityClassifier>(measure); };
+  }
   if (name == "long-conv") return network<LongConvClassifier>(LongConvClassifierOptions(), options, features);
   if (name == "mlp") return network<MlpClassifier>(MlpOptions(), options, features);
   if (name == "cnn3d") return network<Cnn3dClassifier>(Cnn3dOptions(), options, features);

@@ -93,6 +93,8 @@ struct ModelOptions {
   double screening_keep = 500;
   bool screening_keep_is_percent = false;
   std::optional<bool> whiten;
+  /// Of fc-ridge: "correlation", "partial-correlation" or "tangent".
+  std::string connectivity = "correlation";
   std::optional<int> epochs;
   /// Networks hold in one subject (one run of a single subject) of their training samples and stop after so many epochs
   /// without a lower loss on it.

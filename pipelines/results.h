@@ -133,6 +133,20 @@ struct PeakRecord {
   std::array<double, 3> ras_mm{0, 0, 0};
 };
 
+/// A connectivity matrix of the group.
+struct ConnectomeRecord {
+  /// "correlation" …
+  std::string kind;
+  std::string title;
+  std::string file;  ///< relative to the output folder
+};
+
+struct ConnectomeFacts {
+  /// Names and places of the regions, relative to the output folder.
+  std::string regions_file;
+  std::vector<ConnectomeRecord> matrices;
+};
+
 /// What a contrast of a general linear model found, in brief.
 struct ContrastRecord {
   std::string name;
@@ -177,6 +191,7 @@ struct Results {
   std::vector<std::string> surfaces;
   std::vector<MapRecord> maps;
   std::vector<DesignRecord> designs;
+  std::optional<ConnectomeFacts> connectome;
   MethodFacts method;
 
   std::vector<std::pair<std::string, double>> seconds;  // by stage

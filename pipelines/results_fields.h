@@ -113,6 +113,19 @@ void fields(Visit& visit, DesignRecord& design) {
 }
 
 template <class Visit>
+void fields(Visit& visit, ConnectomeRecord& record) {
+  visit("kind", record.kind);
+  visit("title", record.title);
+  visit("file", record.file);
+}
+
+template <class Visit>
+void fields(Visit& visit, ConnectomeFacts& facts) {
+  visit("regions_file", facts.regions_file);
+  visit("matrices", facts.matrices);
+}
+
+template <class Visit>
 void fields(Visit& visit, MethodFacts& method) {
   visit("preprocessing", method.preprocessing);
   visit("sample_unit", method.sample_unit);
@@ -245,6 +258,7 @@ void fields(Visit& visit, Results& results) {
   visit("surfaces", results.surfaces);
   visit("maps", results.maps);
   visit("designs", results.designs);
+  visit("connectome", results.connectome);
   visit("method", results.method);
   std::vector<std::string> stages;
   for (const auto& [stage, value] : results.seconds) stages.push_back(stage);

@@ -160,6 +160,30 @@ DesignFigure design_figure(const fs::path& folder, const DesignRecord& record) {
   return design;
 }
 
+std::vector<ConnectomeFigure> connectome_figures(const fs::path& folder, const ConnectomeFacts& facts) {
+  const Table regions = read_table(folder / facts.regions_file);
+  const std::vector<double> x = regions.numbers("x_mm"), y = regions.numbers("y_mm"), z = regions.numbers("z_mm");
+  std::vector<ConnectomeFigure> figures;
+  for (const ConnectomeRecord& record : facts.matrices) {
+    const Table table = read_table(folder / record.file);
+    ConnectomeFigure figure{record.title, regions.column("name"), {}, {}};
+    const auto size = static_cast<Eigen::Index>(figure.names.size());
+    figure.values.resize(size, size);
+    for (Eigen::Index r = 0; r < size; ++r) {
+      const auto at = static_cast<std::size_t>(r);
+      const std::vector<double> column = table.numbers(figure.names[at]);
+      if (column.size() != figure.names.size()) {
+        throw ShapeError(fmt::format("'{}': found {} rows, expected {} regions", (folder / record.file).string(),
+                                     column.size(), size));
+      }
+      figure.values.col(r) = Eigen::Map<const Eigen::VectorXd>(column.data(), size);
+      figure.ras_mm.push_back({x[at], y[at], z[at]});
+    }
+    figures.push_back(std::move(figure));
+  }
+  return figures;
+}
+
 std::vector<ContrastRow> contrast_rows(const std::vector<ContrastRecord>& records) {
   const auto peak = [](const PeakRecord& p) { return ContrastPeak{p.t, p.z, p.voxel, p.ras_mm}; };
   std::vector<ContrastRow> rows;
@@ -196,6 +220,7 @@ DecodeReport results_page(const fs::path& folder) {
   report.faithfulness = faithfulness_curves(results.faithfulness);
   report.contrasts = contrast_rows(results.contrasts);
   for (const DesignRecord& design : results.designs) report.designs.push_back(design_figure(folder, design));
+  if (results.connectome) report.connectomes = connectome_figures(folder, *results.connectome);
   report.method = results.method;
   for (const auto& [message, count] : results.warnings) report.warnings.push_back({message, count});
   report.provenance = provenance;

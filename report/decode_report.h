@@ -13,6 +13,7 @@
 #include "noema/core/provenance.h"
 #include "noema/io/gifti.h"
 #include "noema/io/image.h"
+#include "noema/report/connectome_plots.h"
 #include "noema/report/svg.h"
 
 namespace noema {
@@ -213,6 +214,7 @@ struct DecodeReport {
   std::vector<FaithfulnessCurve> faithfulness;
   std::vector<ContrastRow> contrasts;
   std::vector<DesignFigure> designs;
+  std::vector<ConnectomeFigure> connectomes;
 
   MethodFacts method;
   std::vector<WarningCollector::Entry> warnings;

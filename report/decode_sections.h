@@ -21,6 +21,7 @@ std::string confusion_section(const DecodeReport& report);
 std::string split_section(const DecodeReport& report);
 std::string training_section(const DecodeReport& report);
 std::string maps_section(const DecodeReport& report);
+std::string connectome_section(const DecodeReport& report);
 std::string contrasts_section(const DecodeReport& report);
 std::string agreement_section(const DecodeReport& report);
 std::string faithfulness_section(const DecodeReport& report);

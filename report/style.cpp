@@ -91,6 +91,11 @@ svg .band{fill:var(--c);opacity:.17}
 svg .dot{fill:var(--c);stroke:var(--page);stroke-width:1.2}
 svg .dot.small{opacity:.6;stroke-width:.6}
 svg .whisker{stroke:var(--c);stroke-width:3;stroke-linecap:round;opacity:.5}
+svg .glass{fill:var(--raised);stroke:var(--faint);stroke-width:1.2;stroke-linejoin:round}
+svg .edge{stroke:var(--c);stroke-linecap:round}
+svg .w1{stroke-width:.9;opacity:.4}
+svg .w2{stroke-width:1.7;opacity:.6}
+svg .w3{stroke-width:2.7;opacity:.85}
 svg .bar{fill:var(--s6);opacity:.75}
 svg .cell{fill:var(--raised)}
 svg .heat{fill:var(--heat)}

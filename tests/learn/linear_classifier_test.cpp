@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "made_up.h"
-#include "noema/learn/connectivity_classifier.h"
 #include "noema/learn/majority.h"
 
 namespace noema {
@@ -235,55 +234,6 @@ TEST(Majority, SaysTheFrequencies) {
   EXPECT_NEAR(scores.probabilities(4, 1), 4.0 / 11, 1e-12);
   set.classes = 4;
   EXPECT_THROW(model.fit(set), DataError);
-}
-
-TEST(Connectivity, IsFishersZOfTheLowerTriangle) {
-  SampleSet set = three_labels(4, 0, 25);
-  std::vector<LearningRun> runs = *set.runs;
-  runs[0].series.values.col(3).setConstant(7);
-  set.runs = std::make_shared<const std::vector<LearningRun>>(runs);
-  const MatrixF z = connectivity(set);
-  ASSERT_EQ(z.cols(), 6);
-  const auto correlation = [&](const Sample& sample, int a, int b) {
-    const MatrixD x =
-        runs[static_cast<std::size_t>(sample.run)].series.values(sample.volumes, Eigen::all).cast<double>();
-    const Eigen::VectorXd u = x.col(a).array() - x.col(a).mean(), v = x.col(b).array() - x.col(b).mean();
-    return u.dot(v) / (u.norm() * v.norm());
-  };
-  EXPECT_NEAR(z(0, 0), std::atanh(correlation(set.samples[0], 1, 0)), 1e-6);
-  EXPECT_NEAR(z(0, 2), std::atanh(correlation(set.samples[0], 2, 1)), 1e-6);
-  EXPECT_EQ(z(0, 3), 0);
-  EXPECT_NEAR(z(7, 4), std::atanh(correlation(set.samples[7], 3, 1)), 1e-6);
-}
-
-TEST(Connectivity, ClassifiesByWhoFluctuatesTogether) {
-  const auto make = [](int first_run) {
-    SampleSet set = three_labels(6, 0, 40);
-    std::vector<LearningRun> runs = *set.runs;
-    for (LearningRun& run : runs) {
-      RandomStream random(static_cast<std::uint64_t>(first_run), run.id);
-      for (Eigen::Index i = 0; i < run.series.values.size(); ++i) {
-        run.series.values.data()[i] = static_cast<float>(random.normal());
-      }
-    }
-    for (const Sample& sample : set.samples) {
-      auto& values = runs[static_cast<std::size_t>(sample.run)].series.values;
-      for (int t : sample.volumes)
-        values(t, 2 * sample.label) = values(t, 2 * sample.label + 1) + 0.5F * values(t, 2 * sample.label);
-    }
-    set.runs = std::make_shared<const std::vector<LearningRun>>(std::move(runs));
-    return set;
-  };
-  const SampleSet train = make(1), test = make(2);
-  ConnectivityClassifier model;
-  EXPECT_THROW(model.predict(train), UsageError);
-  model.fit(train);
-  EXPECT_EQ(accuracy(model.predict(test), test), 1);
-  EXPECT_EQ(ConnectivityClassifier::load(model.save())->predict(test).decisions, model.predict(test).decisions);
-  LinearClassifier by_means;
-  by_means.fit(train);
-  EXPECT_LT(accuracy(by_means.predict(test), test), 0.9);
-  EXPECT_THAT(message_of<DataError>([&] { model.fit(three_labels()); }), HasSubstr("at least 20 volumes"));
 }
 
 }  // namespace

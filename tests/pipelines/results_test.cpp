@@ -77,6 +77,7 @@ Results full_results() {
   r.mean_images = {"mean.nii.gz"};
   r.maps = {{"maps/a.nii.gz", "GLM z", "GLM", "cat", "z", 8}};
   r.designs = {{"sub-01", "design.tsv"}};
+  r.connectome = ConnectomeFacts{"regions.tsv", {{"tangent", "of all", "group.tsv"}}};
   r.method.preprocessing = {"One.", "Two."};
   r.method.sample_unit = "block";
   r.method.delay_rule = "estimated";

@@ -8,6 +8,7 @@
 #include "markup.h"
 #include "noema/core/error.h"
 #include "noema/report/axes.h"
+#include "noema/report/connectome_plots.h"
 #include "noema/report/matrix_plots.h"
 
 namespace noema {
@@ -119,6 +120,51 @@ TEST(ConfusionPlot, ColoursByTheShareOfTheRow) {
   EXPECT_THAT(svg, HasSubstr("house &amp; garden taken for face: 0 of 0"));
   expect_sound(svg);
   EXPECT_THROW(confusion_plot(counts, {"one"}, "c"), ShapeError);
+}
+
+ConnectomeFigure three_regions() {
+  ConnectomeFigure figure{"correlation", {"left", "right", "nowhere"}, Eigen::MatrixXd::Identity(3, 3), {}};
+  figure.values(0, 1) = figure.values(1, 0) = -0.5;
+  figure.values(0, 2) = figure.values(2, 0) = 0.9;
+  figure.ras_mm = {{-30, 0, 10}, {30, 20, 10}, {kMissing, kMissing, kMissing}};
+  return figure;
+}
+
+TEST(ConnectivityPlot, NamesItsRegions) {
+  const std::string svg = connectivity_plot(three_regions());
+  for (const char* name : {">left</text>", ">right</text>", ">nowhere</text>", "data:image/png;base64,", ">0.9"}) {
+    EXPECT_THAT(svg, HasSubstr(name));
+  }
+  expect_sound(svg);
+  ConnectomeFigure large{"large", std::vector<std::string>(61, "region"), Eigen::MatrixXd::Zero(61, 61), {}};
+  EXPECT_THAT(connectivity_plot(large), Not(HasSubstr(">region</text>")));
+  large.names.pop_back();
+  EXPECT_THROW(connectivity_plot(large), ShapeError);
+}
+
+TEST(GlassBrain, DrawsEdgesOfRegionsThatHaveAPlace) {
+  const auto count = [](const std::string& svg, std::string_view what) {
+    int found = 0;
+    for (std::size_t at = svg.find(what); at != std::string::npos; at = svg.find(what, at + 1)) ++found;
+    return found;
+  };
+  ConnectomeFigure figure = three_regions();
+  Image brain;
+  brain.header.grid.shape = {9, 9, 3};
+  brain.header.grid.ras_from_voxel.diagonal() << 10, 10, 10, 1;
+  brain.header.grid.ras_from_voxel.col(3) << -40, -40, 0, 1;
+  brain.values.assign(243, 1);
+  const std::string svg = glass_brain(figure, &brain);
+  EXPECT_EQ(count(svg, "class=\"edge c0 w3\""), 3);  // one edge below zero, three views; none to a region without place
+  EXPECT_EQ(count(svg, "class=\"edge"), 3);
+  EXPECT_EQ(count(svg, "<circle"), 6);
+  EXPECT_EQ(count(svg, "class=\"glass\""), 3);
+  expect_sound(svg);
+  EXPECT_EQ(count(glass_brain(figure, nullptr), "class=\"glass\""), 0);
+  figure.ras_mm[1][0] = kMissing;
+  EXPECT_EQ(glass_brain(figure, &brain), "");
+  figure.ras_mm.pop_back();
+  EXPECT_THROW(glass_brain(figure, &brain), ShapeError);
 }
 
 TEST(DesignPlot, HasOneNameForEachColumn) {
