@@ -296,6 +296,12 @@ OptionGroup explain_options() {
        number("map-fwhm", "MM", "Maps are compared as they are and smoothed by this").by_default("8").range(0, 100)}};
 }
 
+double read_number(const std::string& word, const std::string& option) {
+  const auto value = parse_double(word);
+  if (!value) throw UsageError(fmt::format("--{}: found '{}', expected a number", option, word));
+  return *value;
+}
+
 AutoNumber read_auto_number(const CommandArguments& arguments, const std::string& name) {
   const std::string word = arguments.text(name);
   if (word == "auto") return {};

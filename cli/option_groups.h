@@ -56,6 +56,9 @@ ModelOptions read_model_options(const CommandArguments& arguments);
 std::vector<std::string> read_attribution_methods(const CommandArguments& arguments);
 ExplainOptions read_explain_options(const CommandArguments& arguments);
 
+/// A number out of a list of words. @throws UsageError
+double read_number(const std::string& word, const std::string& option);
+
 /// "auto", "none" or a number. @throws UsageError
 AutoNumber read_auto_number(const CommandArguments& arguments, const std::string& name);
 

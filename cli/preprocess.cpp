@@ -7,6 +7,7 @@
 #include "noema/cli/option_groups.h"
 #include "noema/core/error.h"
 #include "noema/pipelines/realign.h"
+#include "noema/pipelines/to_surface.h"
 
 namespace noema {
 namespace {
@@ -32,9 +33,64 @@ int run_realign(const CommandArguments& arguments) {
   return failed ? 1 : 0;
 }
 
+std::optional<SurfaceSampling> read_sampling(const std::string& word) {
+  if (word == "line") return SurfaceSampling::line;
+  if (word == "ball") return SurfaceSampling::ball;
+  if (word == "depth") return SurfaceSampling::depth;
+  return std::nullopt;  // auto
+}
+
+ToSurfaceOptions read_to_surface(const CommandArguments& arguments) {
+  ToSurfaceOptions options;
+  options.root = arguments.path("bids_dir");
+  options.output = arguments.path("out_dir");
+  options.query = read_query(arguments);
+  for (const std::string& file : arguments.list("surface")) options.surfaces.emplace_back(file);
+  for (const std::string& file : arguments.list("inner-surface")) options.inner_surfaces.emplace_back(file);
+  options.kind = read_sampling(arguments.text("surface-sampling"));
+  options.radius_mm = arguments.number("surface-radius");
+  if (arguments.has("surface-samples")) options.samples = static_cast<int>(arguments.integer("surface-samples"));
+  for (const std::string& word : arguments.list("surface-depths")) {
+    options.depths.push_back(read_number(word, "surface-depths"));
+  }
+  if (arguments.has("mask")) options.mask = arguments.path("mask");
+  options.fwhm_mm = arguments.number("fwhm");
+  options.configuration = arguments.effective_toml();
+  return options;
+}
+
+int run_to_surface(const CommandArguments& arguments) {
+  bool failed = false;
+  fmt::print("{:<32}  {:>8}  {:>8}  {:>13}\n", "run", "volumes", "vertices", "without value");
+  for (const SampledRun& run : sample_dataset(read_to_surface(arguments))) {
+    failed = failed || !run.error.empty();
+    if (!run.error.empty()) {
+      fmt::print("{:<32}  failed\n", run.id);
+      continue;
+    }
+    fmt::print("{:<32}  {:>8}  {:>8}  {:>13}\n", run.id, run.volumes, run.vertices, run.empty);
+  }
+  return failed ? 1 : 0;
+}
+
+/// Options of a part of the command that is not asked for.
+void refuse_lonely_options(const CommandArguments& arguments) {
+  if (arguments.flag("realign") && arguments.flag("to-surface")) {
+    throw UsageError("--realign and --to-surface are two steps; do the one, then the other with --derivatives");
+  }
+  if (arguments.has("template") && !arguments.flag("realign")) throw UsageError("--template goes with --realign");
+  for (const char* name :
+       {"inner-surface", "surface-sampling", "surface-radius", "surface-samples", "surface-depths"}) {
+    if (arguments.given(name) && !arguments.flag("to-surface")) {
+      throw UsageError(fmt::format("--{} goes with --to-surface", name));
+    }
+  }
+}
+
 int run_preprocess(const CommandArguments& arguments) {
+  refuse_lonely_options(arguments);
   if (arguments.flag("realign")) return run_realign(arguments);
-  if (arguments.has("template")) throw UsageError("--template goes with --realign");
+  if (arguments.flag("to-surface")) return run_to_surface(arguments);
   PrepareOptions options = read_prepare_options(arguments);
   read_label_sources(arguments, options);
   options.query.needs_events = false;
@@ -49,6 +105,24 @@ int run_preprocess(const CommandArguments& arguments) {
                subject.censored);
   }
   return failed ? 1 : 0;
+}
+
+OptionGroup surface_group() {
+  return {"Surface",
+          {flag("to-surface", "Take the values of volumes at the vertices of --surface, and do nothing else"),
+           input_path("inner-surface", "FILE",
+                      "With --to-surface: the inner meshes (white matter), where those of --surface are the outer ones")
+               .many(),
+           choice("surface-sampling", {"auto", "line", "ball", "depth"},
+                  "Where samples lie: on the normal, in a ball, or between outer and inner surface. auto: depth with "
+                  "--inner-surface, else line")
+               .by_default("auto"),
+           number("surface-radius", "MM", "line and ball: how far samples reach").by_default("3").range(0, 100),
+           integer("surface-samples", "N", "Samples of a vertex; without it 10, in a ball 20").range(1, 1000),
+           text("surface-depths", "FRACTION",
+                "line and depth: places instead of even ones, as parts of the way inwards (of the radius, or from the "
+                "outer to the inner surface)")
+               .many()}};
 }
 
 }  // namespace
@@ -67,13 +141,21 @@ CommandSpec preprocess_command() {
       "on their mean image (or, with --template, on the template's grid, after an affine registration by mutual "
       "information) in one interpolation, and writes them as a derivative dataset that other commands take with "
       "--derivatives: the runs, their means, the six motion parameters (mm, radians) with the framewise displacement, "
-      "and the transforms as text. The cleaning options do not matter then."};
+      "and the transforms as text. The cleaning options do not matter then.",
+      "With --to-surface it takes the values of volumes at the vertices of cortex meshes (--surface, in the space of "
+      "the "
+      "runs): the mean of samples along the normal, in a ball, or from the outer surface to the inner one "
+      "(--inner-surface), smoothed along the surface by --fwhm. It writes a .func.gii for each hemisphere, and both as "
+      "a "
+      ".dtseries.nii that other commands take with --derivatives. Samples outside of --mask are left out. The other "
+      "cleaning options do not matter then."};
   spec.arguments = bids_app_arguments();
   spec.groups = {
       dataset_options(),
       {"Motion",
        {flag("realign", "Correct the motion of the recorded runs, and do nothing else"),
         input_path("template", "FILE", "With --realign: the image that the runs are laid over")}},
+      surface_group(),
       preprocess_options(),
       {"Labels that are kept",
        {text("label-column", "NAME", "The column of the events files that holds the label").by_default("trial_type"),
@@ -82,7 +164,10 @@ CommandSpec preprocess_command() {
                    {"noema preprocess bids results participant --participant-label 01 --confounds simple",
                     "One subject, for instance as one job of a cluster."},
                    {"noema preprocess bids realigned --realign --template tpl-MNI152NLin2009cAsym_res-02_T1w.nii.gz",
-                    "Motion correction, in the space of a template."}};
+                    "Motion correction, in the space of a template."},
+                   {"noema preprocess bids surface --to-surface --surface L_pial.surf.gii R_pial.surf.gii "
+                    "--inner-surface L_white.surf.gii R_white.surf.gii --fwhm 4",
+                    "From volumes to the cortex, then smoothed along it."}};
   spec.run = run_preprocess;
   return spec;
 }

@@ -48,14 +48,37 @@ struct SurfaceSampleOptions {
   bool labels = false;
   /// Samples outside of it are left out; null: all voxels of the volume. On the volume's grid.
   const Mask* mask = nullptr;
+
+  /// @throws UsageError for options that do not fit (no inner mesh, depths in a ball, no sample); ShapeError for an
+  /// inner mesh of another number of vertices
+  void validate(const SurfaceMesh& mesh) const;
 };
 
-/// Values of one volume at the vertices of a mesh in the same space: the mean of the samples around each, by trilinear
-/// interpolation. Samples outside the volume (below the first voxel's centre, or a whole voxel beyond the last one's)
-/// or the mask, and NaN, are left out; a vertex without any gets NaN. Source: nilearn.surface.vol_to_surf, except that
-/// the samples in a ball are spread by the golden angle, each with its opposite. Parallel over vertices.
-/// @throws UsageError for options that do not fit (no inner mesh, depths in a ball, no sample); ShapeError for an inner
-///         mesh of another number of vertices, values or a mask that do not fit the grid
+/// Takes the values of volumes of one grid at the vertices of a mesh in the same space: the mean of the samples around
+/// each, by trilinear interpolation. Samples outside the volume (below the first voxel's centre, or a whole voxel
+/// beyond the last one's) or the mask, and NaN, are left out; a vertex without any gets NaN. Source:
+/// nilearn.surface.vol_to_surf, except that the samples in a ball are spread by the golden angle, each with its
+/// opposite. Memory: 24 bytes for each sample.
+class SurfaceSampler {
+ public:
+  /// @throws as `options.validate`; ShapeError for a mask that does not fit the grid
+  SurfaceSampler(const Grid& grid, const SurfaceMesh& mesh, const SurfaceSampleOptions& options = {});
+
+  std::int64_t vertices() const { return vertices_; }
+  /// (V), parallel over vertices. @throws ShapeError unless there is a value for each voxel
+  std::vector<double> apply(std::span<const float> volume) const;
+
+ private:
+  Grid grid_;
+  bool labels_ = false;
+  std::int64_t vertices_ = 0;
+  /// Samples of one vertex after the other, in voxels.
+  std::vector<Eigen::Vector3d> places_;
+  /// Of each voxel: 1 inside of the mask; empty without one.
+  std::vector<std::uint8_t> inside_;
+};
+
+/// The same for one volume. @throws as SurfaceSampler
 std::vector<double> sample_volume(const Grid& grid, std::span<const float> volume, const SurfaceMesh& mesh,
                                   const SurfaceSampleOptions& options = {});
 

@@ -46,7 +46,6 @@ Points ball_points(int count) {
 class Offsets {
  public:
   Offsets(const SurfaceMesh& mesh, const SurfaceSampleOptions& options) : mesh_(mesh), options_(options) {
-    check();
     const int count = options.samples.value_or(options.kind == SurfaceSampling::ball ? 20 : 10);
     switch (options.kind) {
       case SurfaceSampling::line:
@@ -74,27 +73,6 @@ class Offsets {
   }
 
  private:
-  void check() const {
-    if (options_.samples && *options_.samples < 1) {
-      throw UsageError(fmt::format("surface sampling: found {} samples, expected at least 1", *options_.samples));
-    }
-    if (!(options_.radius_mm >= 0) || !std::isfinite(options_.radius_mm)) {
-      throw UsageError(
-          fmt::format("surface sampling: found a radius of {} mm, expected at least 0", options_.radius_mm));
-    }
-    if (options_.kind == SurfaceSampling::ball && !options_.depths.empty()) {
-      throw UsageError("surface sampling: depths are for lines and between meshes, not for balls");
-    }
-    if (options_.kind != SurfaceSampling::depth) return;
-    if (options_.inner == nullptr) throw UsageError("surface sampling: sampling by depth needs an inner mesh");
-    if (options_.inner->vertices() != mesh_.vertices()) {
-      throw ShapeError(
-          fmt::format("surface sampling: the inner mesh has {} vertices, the outer {}; take two meshes of "
-                      "the same subject and resolution",
-                      options_.inner->vertices(), mesh_.vertices()));
-    }
-  }
-
   const SurfaceMesh& mesh_;
   const SurfaceSampleOptions& options_;
   Points normals_;
@@ -102,20 +80,14 @@ class Offsets {
   Points ball_;
 };
 
-/// A volume that is looked up at places between its voxels.
+/// One volume, looked up at places between its voxels.
 class Sampler {
  public:
-  Sampler(const Grid& grid, std::span<const float> volume, const Mask* mask) : grid_(grid), volume_(volume) {
+  Sampler(const Grid& grid, std::span<const float> volume, const std::vector<std::uint8_t>& inside)
+      : grid_(grid), volume_(volume), inside_(inside) {
     if (static_cast<std::int64_t>(volume.size()) != grid.voxel_count()) {
       throw ShapeError(fmt::format("surface sampling: {} values of {}", volume.size(), describe(grid)));
     }
-    if (mask == nullptr) return;
-    if (!same_grid(grid, mask->grid)) {
-      throw ShapeError(
-          fmt::format("surface sampling: the mask has {}, the volume {}", describe(mask->grid), describe(grid)));
-    }
-    inside_.assign(volume.size(), 0);
-    for (const std::int64_t voxel : mask->voxels) inside_[static_cast<std::size_t>(voxel)] = 1;
   }
 
   bool is_outside(const Eigen::Vector3d& at) const {
@@ -165,10 +137,10 @@ class Sampler {
   }
   const Grid& grid_;
   std::span<const float> volume_;
-  std::vector<std::uint8_t> inside_;
+  const std::vector<std::uint8_t>& inside_;
 };
 
-double mean_of(const Sampler& sampler, const std::vector<Eigen::Vector3d>& places) {
+double mean_of(const Sampler& sampler, std::span<const Eigen::Vector3d> places) {
   double sum = 0, count = 0;
   for (const Eigen::Vector3d& at : places) {
     if (sampler.is_outside(at)) continue;
@@ -180,7 +152,7 @@ double mean_of(const Sampler& sampler, const std::vector<Eigen::Vector3d>& place
   return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
 }
 
-double most_frequent_of(const Sampler& sampler, const std::vector<Eigen::Vector3d>& places) {
+double most_frequent_of(const Sampler& sampler, std::span<const Eigen::Vector3d> places) {
   std::vector<double> values;
   for (const Eigen::Vector3d& at : places) {
     const Eigen::Vector3d nearest(std::nearbyint(at[0]), std::nearbyint(at[1]), std::nearbyint(at[2]));
@@ -203,26 +175,64 @@ double most_frequent_of(const Sampler& sampler, const std::vector<Eigen::Vector3
 
 }  // namespace
 
-std::vector<double> sample_volume(const Grid& grid, std::span<const float> volume, const SurfaceMesh& mesh,
-                                  const SurfaceSampleOptions& options) {
-  const Sampler sampler(grid, volume, options.mask);
+void SurfaceSampleOptions::validate(const SurfaceMesh& mesh) const {
+  if (samples && *samples < 1) {
+    throw UsageError(fmt::format("surface sampling: found {} samples, expected at least 1", *samples));
+  }
+  if (!(radius_mm >= 0) || !std::isfinite(radius_mm)) {
+    throw UsageError(fmt::format("surface sampling: found a radius of {} mm, expected at least 0", radius_mm));
+  }
+  if (kind == SurfaceSampling::ball && !depths.empty()) {
+    throw UsageError("surface sampling: depths are for lines and between meshes, not for balls");
+  }
+  if (kind != SurfaceSampling::depth) return;
+  if (inner == nullptr) throw UsageError("surface sampling: sampling by depth needs an inner mesh");
+  if (inner->vertices() != mesh.vertices()) {
+    throw ShapeError(
+        fmt::format("surface sampling: the inner mesh has {} vertices, the outer {}; take two meshes of "
+                    "the same subject and resolution",
+                    inner->vertices(), mesh.vertices()));
+  }
+}
+
+SurfaceSampler::SurfaceSampler(const Grid& grid, const SurfaceMesh& mesh, const SurfaceSampleOptions& options)
+    : grid_(grid), labels_(options.labels), vertices_(mesh.vertices()) {
+  options.validate(mesh);
+  if (options.mask != nullptr && !same_grid(grid, options.mask->grid)) {
+    throw ShapeError(
+        fmt::format("surface sampling: the mask has {}, the volume {}", describe(options.mask->grid), describe(grid)));
+  }
+  if (options.mask != nullptr) {
+    inside_.assign(static_cast<std::size_t>(grid.voxel_count()), 0);
+    for (const std::int64_t voxel : options.mask->voxels) inside_[static_cast<std::size_t>(voxel)] = 1;
+  }
   const Offsets offsets(mesh, options);
   const Eigen::Matrix4d voxel_from_ras = grid.ras_from_voxel.inverse();
-  std::vector<double> result(static_cast<std::size_t>(mesh.vertices()));
-  parallel_for(mesh.vertices(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<Eigen::Vector3d> places;
-    for (std::int64_t v = begin; v < end; ++v) {
-      const Points around = offsets.at(v);
-      places.clear();
-      for (Eigen::Index s = 0; s < around.rows(); ++s) {
-        const Eigen::Vector3d ras = (mesh.points_mm.row(v) + around.row(s)).transpose();
-        places.push_back((voxel_from_ras * ras.homogeneous()).head<3>());
-      }
-      result[static_cast<std::size_t>(v)] =
-          options.labels ? most_frequent_of(sampler, places) : mean_of(sampler, places);
+  for (Eigen::Index v = 0; v < vertices_; ++v) {
+    const Points around = offsets.at(v);
+    for (Eigen::Index s = 0; s < around.rows(); ++s) {
+      const Eigen::Vector3d ras = (mesh.points_mm.row(v) + around.row(s)).transpose();
+      places_.emplace_back((voxel_from_ras * ras.homogeneous()).head<3>());
+    }
+  }
+}
+
+std::vector<double> SurfaceSampler::apply(std::span<const float> volume) const {
+  const Sampler sampler(grid_, volume, inside_);
+  std::vector<double> result(static_cast<std::size_t>(vertices_));
+  const std::size_t samples = result.empty() ? 0 : places_.size() / result.size();
+  parallel_for(vertices_, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto v = static_cast<std::size_t>(begin); v < static_cast<std::size_t>(end); ++v) {
+      const auto around = std::span(places_).subspan(v * samples, samples);
+      result[v] = labels_ ? most_frequent_of(sampler, around) : mean_of(sampler, around);
     }
   });
   return result;
+}
+
+std::vector<double> sample_volume(const Grid& grid, std::span<const float> volume, const SurfaceMesh& mesh,
+                                  const SurfaceSampleOptions& options) {
+  return SurfaceSampler(grid, mesh, options).apply(volume);
 }
 
 }  // namespace noema

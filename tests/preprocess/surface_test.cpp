@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/LU>
+#include <array>
 #include <cmath>
 
 #include "noema/core/error.h"
@@ -228,6 +229,116 @@ TEST(Surface, SmoothingStaysAmongTheVerticesWithValues) {
   std::vector<float> same{1, 2, 3, 4, 5, 6};
   SurfaceSmoother(mesh, 0).apply(same);
   EXPECT_EQ(same[3], 4);
+}
+
+// Numbers of nilearn 0.14.1, in float64 from the same closed forms: vol_to_surf(image, sheet(1), kind=…) and
+// smooth_img(SurfaceImage of sheet(1), fwhm). Vertices 0, 5, 10, 16, 23, 30, 35, 41, and the sum over all vertices.
+class SurfaceGolden : public ::testing::Test {
+ protected:
+  static SurfaceMesh sheet(double lift_mm) {
+    SurfaceMesh mesh;
+    mesh.points_mm.resize(42, 3);
+    for (int v = 0; v < 42; ++v) {
+      const double i = v % 7, j = v / 7;
+      mesh.points_mm.row(v) << 3 * i - 9 + 0.1 * j, 2.8 * j - 7,
+          lift_mm + 1.5 * std::sin(0.9 * i) + 0.8 * std::cos(0.7 * j);
+    }
+    mesh.triangles.resize(60, 3);
+    for (int j = 0, f = 0; j < 5; ++j) {
+      for (int i = 0; i < 6; ++i, f += 2) {
+        const int v = 7 * j + i;
+        mesh.triangles.row(f) << v, v + 1, v + 7;
+        mesh.triangles.row(f + 1) << v + 1, v + 8, v + 7;
+      }
+    }
+    return mesh;
+  }
+  SurfaceGolden() {
+    grid_.shape = {11, 9, 8};
+    grid_.ras_from_voxel << 2, 0.1, 0, -10, -0.1, 2.2, 0.2, -9, 0, -0.1, 1.9, -6, 0, 0, 0, 1;
+    for (std::int64_t v = 0; v < grid_.voxel_count(); ++v) {
+      const auto [i, j, k] = grid_.voxel_at(v);
+      volume_.push_back(static_cast<float>(100 + 10 * std::sin(0.5 * i) + 7 * std::cos(0.4 * j * j) +
+                                           3.0 * k * std::sin(0.3 * i * j)));
+      labels_.push_back(static_cast<float>((i * i + 3 * j + k * k) % 5));
+    }
+  }
+  static void expect(const std::vector<double>& found, const std::vector<double>& golden, double sum) {
+    constexpr std::array<std::size_t, 8> kShown{0, 5, 10, 16, 23, 30, 35, 41};
+    for (std::size_t i = 0; i < golden.size(); ++i) {
+      if (std::isnan(golden[i])) {
+        EXPECT_TRUE(std::isnan(found[kShown[i]])) << i;
+      } else {
+        EXPECT_NEAR(found[kShown[i]], golden[i], 1e-5) << i;
+      }
+    }
+    double total = 0;
+    for (const double value : found) total += std::isnan(value) ? 0 : value;
+    EXPECT_NEAR(total, sum, 1e-3);
+  }
+
+  Grid grid_;
+  std::vector<float> volume_, labels_;
+  SurfaceMesh outer_ = sheet(1), inner_ = sheet(-1.5);
+};
+
+TEST_F(SurfaceGolden, Lines) {
+  SurfaceSampleOptions options;
+  expect(sample_volume(grid_, volume_, outer_, options),
+         {110.184988, 105.676827, 107.349976, 104.162625, 101.395776, 103.618702, 111.352672, 97.3242769},
+         4365.909044710966);
+  options.radius_mm = 2;
+  options.depths = {0.25, -0.75};
+  expect(sample_volume(grid_, volume_, outer_, options),
+         {109.304721, 106.030091, 106.937918, 104.096319, 100.660715, 103.508847, 109.105195, 97.5334661},
+         4353.6335300294095);
+}
+
+TEST_F(SurfaceGolden, Depths) {
+  SurfaceSampleOptions options;
+  options.kind = SurfaceSampling::depth;
+  options.inner = &inner_;
+  options.samples = 5;
+  expect(sample_volume(grid_, volume_, outer_, options),
+         {109.791812, 104.075658, 106.777109, 104.980393, 101.894051, 104.430636, 110.08514, 96.9321733},
+         4355.009324600192);
+  options.depths = {0.2, 0.6};
+  expect(sample_volume(grid_, volume_, outer_, options),
+         {109.823298, 104.586322, 106.996261, 104.846468, 101.7807, 104.243096, 110.229006, 96.991997},
+         4357.082858439554);
+}
+
+TEST_F(SurfaceGolden, LabelsAndMask) {
+  SurfaceSampleOptions options;
+  options.labels = true;
+  options.samples = 7;
+  expect(sample_volume(grid_, labels_, outer_, options), {3, 1, 1, 1, 2, 1, 1, 3}, 79);
+  Mask mask{grid_, {}};
+  for (std::size_t v = 0; v < volume_.size(); ++v) {
+    if (volume_[v] > 100) mask.voxels.push_back(static_cast<std::int64_t>(v));
+  }
+  options = {};
+  options.mask = &mask;
+  const double nan = std::nan("");
+  expect(sample_volume(grid_, volume_, outer_, options),
+         {110.184988, 104.965224, 107.349976, 104.162625, 101.395776, nan, 113.936008, nan}, 3340.724872851217);
+}
+
+TEST_F(SurfaceGolden, Smoothing) {
+  const std::vector<std::pair<double, std::pair<std::vector<double>, double>>> goldens{
+      {4,
+       {{-0.028070417, -0.162661942, -0.297565042, -0.579845185, 0.340574294, 0.435814216, -0.243173227, -0.349479645},
+        -4.785581283772577}},
+      {8,
+       {{0.0877240456, -0.189452251, -0.168427439, -0.189964861, -0.0484318107, 0.00614493203, -0.0848019299,
+         -0.125583553},
+        -4.289623190983985}}};
+  for (const auto& [fwhm_mm, golden] : goldens) {
+    std::vector<double> values;
+    for (int v = 0; v < 42; ++v) values.push_back(std::sin(v * v));
+    SurfaceSmoother(outer_, fwhm_mm).apply(std::span(values));
+    expect(values, golden.first, golden.second);
+  }
 }
 
 }  // namespace
