@@ -1,10 +1,17 @@
 # The GPU's part of the operator: its kernels are torch-free too.
-add_library(noema_kernels_cuda STATIC cuda/failure.cpp cuda/long_conv.cu)
+add_library(noema_kernels_cuda STATIC
+  cuda/cufft_method.cu
+  cuda/failure.cpp
+  cuda/long_conv.cpp
+  cuda/row_method.cu
+  cuda/tile_method.cu
+)
 add_library(noema::kernels_cuda ALIAS noema_kernels_cuda)
 target_link_libraries(noema_kernels_cuda PUBLIC noema::kernels CUDA::cudart PRIVATE $<BUILD_INTERFACE:noema_flags> CUDA::cufft)
 target_compile_features(noema_kernels_cuda PUBLIC cxx_std_20)
 # Not as a feature: CMake 3.25 does not know that nvcc 13 has it.
-target_compile_options(noema_kernels_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
+target_compile_options(noema_kernels_cuda PRIVATE
+  "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>")
 set_target_properties(noema_kernels_cuda PROPERTIES EXPORT_NAME kernels_cuda POSITION_INDEPENDENT_CODE ON)
 install(TARGETS noema_kernels_cuda EXPORT noemaTargets)
 

@@ -14,6 +14,7 @@
 
 #include "noema/kernels/cpu/aligned.h"
 #include "noema/kernels/op_arguments.h"
+#include "noema/kernels/prepared_kernels.h"
 #ifdef NOEMA_HAVE_CUDA
 #include "noema/kernels/cuda/long_conv_op.h"
 #endif
@@ -88,16 +89,26 @@ void for_channels(const LongConvSizes& sizes, const Body& body) {
   });
 }
 
+/// What the plan makes of the kernels, or made of the same ones lately: in use a kernel stays the same from call to
+/// call, and in training from forward to backward.
+std::shared_ptr<const float> prepared_for(const std::shared_ptr<const LongConvPlan>& plan, const Arguments& x) {
+  static PreparedKernels lately;
+  const LongConvSizes sizes = x.sizes();
+  if (std::shared_ptr<const float> known = lately.find(plan, sizes, x.taps())) return known;
+  const std::shared_ptr<float> prepared(cpu::aligned_floats(plan->prepared_floats() * sizes.channels).release(),
+                                        cpu::AlignedDelete{});
+  for_channels(sizes, [&](ChannelRange channels) { plan->prepare(x.taps(), channels, prepared.get()); });
+  lately.keep(plan, sizes, x.taps(), prepared);
+  return prepared;
+}
+
 at::Tensor forward_on_processor(const Arguments& x, LongConvPrecision precision) {
   const LongConvSizes sizes = x.sizes();
   const auto plan = plan_for(sizes, precision);
   const at::Tensor y = at::empty_like(x.u);
   const LongConvForward series = x.forward(y);
-  const cpu::AlignedFloats prepared = cpu::aligned_floats(plan->prepared_floats() * sizes.channels);
-  for_channels(sizes, [&](ChannelRange channels) {
-    plan->prepare(x.taps(), channels, prepared.get());
-    plan->forward(series, prepared.get(), channels);
-  });
+  const auto prepared = prepared_for(plan, x);
+  for_channels(sizes, [&](ChannelRange channels) { plan->forward(series, prepared.get(), channels); });
   return y;
 }
 
@@ -106,11 +117,8 @@ Gradients backward_on_processor(const at::Tensor& dy, const Arguments& x) {
   const auto plan = plan_for(sizes, LongConvPrecision::float32);
   Gradients gradients = x.empty_gradients();
   const LongConvBackward series = x.backward(dy, gradients);
-  const cpu::AlignedFloats prepared = cpu::aligned_floats(plan->prepared_floats() * sizes.channels);
-  for_channels(sizes, [&](ChannelRange channels) {
-    plan->prepare(x.taps(), channels, prepared.get());
-    plan->backward(series, prepared.get(), channels);
-  });
+  const auto prepared = prepared_for(plan, x);
+  for_channels(sizes, [&](ChannelRange channels) { plan->backward(series, prepared.get(), channels); });
   return gradients;
 }
 
@@ -126,7 +134,7 @@ at::Tensor forward(const at::Tensor& u, const at::Tensor& past, const MaybeTenso
               ", expected 0 (float32), 1 (bf16x3) or 2 (bf16)");
   if (u.is_cpu()) return forward_on_processor(arguments, static_cast<LongConvPrecision>(precision));
 #ifdef NOEMA_HAVE_CUDA
-  if (u.is_cuda()) return cuda::forward(arguments);
+  if (u.is_cuda()) return cuda::forward(arguments, static_cast<LongConvPrecision>(precision));
 #endif
   refuse(u.device());
 }

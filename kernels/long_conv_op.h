@@ -10,7 +10,7 @@
 namespace noema {
 
 /// What a long convolution is given besides the series and the kernel of past lags; each may be left out. Less than
-/// float32 is for forward alone and makes a difference on processors with AMX.
+/// float32 is for forward alone and makes a difference on processors with AMX and on GPUs.
 struct LongConvExtras {
   std::optional<at::Tensor> future;  ///< (C, F): tap i is lag −1 − i
   std::optional<at::Tensor> skip;    ///< (C): D

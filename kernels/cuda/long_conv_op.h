@@ -8,7 +8,7 @@
 namespace noema::cuda {
 
 /// On the current stream of u's device. @throws DeviceError
-at::Tensor forward(const op::Arguments& arguments);
+at::Tensor forward(const op::Arguments& arguments, LongConvPrecision precision);
 op::Gradients backward(const at::Tensor& dy, const op::Arguments& arguments);
 
 }  // namespace noema::cuda

@@ -22,13 +22,18 @@ class TileConvolution {
     memory_.parts = exact ? 2 : 1;
   }
 
-  /// Whether a row fits, and tiles are expected to take less time than transforms.
+  /// Whether a block's memory has room for a row of its items.
+  static bool fits(const LongConvSizes& sizes, bool exact) {
+    constexpr std::int64_t kMostMemory = 160 << 10;
+    return TileConvolution(sizes, exact).memory_bytes() <= kMostMemory;
+  }
+  /// Whether it is expected to take less time than transforms: until then memory, and not products, should be its
+  /// limit.
   static bool is_best(const LongConvSizes& sizes, bool exact) {
-    constexpr std::int64_t kMostMemory = 160 << 10, kMostProducts = 1536;
+    constexpr std::int64_t kMostProducts = 1536;
     const std::int64_t full_items = (sizes.batch + kTileItems - 1) / kTileItems * kTileItems;
     const std::int64_t products = (sizes.past + sizes.future) * (exact ? 3 : 1);
-    return products * full_items <= kMostProducts * sizes.batch &&
-           TileConvolution(sizes, exact).memory_bytes() <= kMostMemory;
+    return products * full_items <= kMostProducts * sizes.batch && fits(sizes, exact);
   }
 
   std::int64_t prepared_words() const { return sizes_.channels * (2 * count(layout_) + 1); }

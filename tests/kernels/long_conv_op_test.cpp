@@ -98,6 +98,21 @@ TEST(LongConvOp, ComputesAsExactlyAsAsked) {
   }
 }
 
+/// Prepared kernels are kept from call to call, but not when their numbers change, however that came about.
+TEST(LongConvOp, SeesKernelsThatChange) {
+  Inputs x = random_inputs(2, 40, 3);
+  const auto same = [](const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>() == 0; };
+  const at::Tensor first = ours(x);
+  EXPECT_TRUE(same(ours(x), first));
+  x.past.mutable_data_ptr<float>()[41] += 1.0F;  // not seen by versions of tensors
+  EXPECT_LT(relative_error(ours(x), composed(in_double(x)).detach()), 1e-5);
+  x.skip.mutable_data_ptr<float>()[2] = 0.0F;
+  EXPECT_LT(relative_error(ours(x), composed(in_double(x)).detach()), 1e-5);
+  x.future.mutable_data_ptr<float>()[5] = 3.0F;
+  EXPECT_LT(relative_error(ours(x), composed(in_double(x)).detach()), 1e-5);
+  EXPECT_FALSE(same(ours(x), first));
+}
+
 TEST(LongConvOp, SaysWhatDoesNotFit) {
   const at::Tensor u = at::randn({2, 9, 3}), k = at::randn({3, 9});
   EXPECT_THROW(long_conv(u[0], k), c10::Error);

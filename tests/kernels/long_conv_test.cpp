@@ -89,9 +89,14 @@ TEST(LongConvLoops, TakeAnyLayoutWithGatesAndWithoutSkip) {
 
 TEST(LongConvLoops, KeepTheirAccuracyOnRawIntensities) {
   for (const SimdLevel level : levels_here()) {
-    for (const std::int64_t length : {200, 1200}) {
-      const LongConvSizes sizes{2, 3, length, length, 0};
+    for (const std::int64_t length : {128, 200, 1200, 4096}) {
+      const LongConvSizes sizes{2, 3, length, length, length == 200 ? length : 0};
       expect_direct_sums(Case(sizes, 1e3), LongConvPlan(sizes, {.level = level}));
+    }
+    const LongConvSizes few{3, 2, 900, 30, 20};
+    for (const LongConvMethod method :
+         {LongConvMethod::direct, LongConvMethod::transform, LongConvMethod::overlap_save}) {
+      expect_direct_sums(Case(few, 1e3), LongConvPlan(few, {.method = method, .level = level}));
     }
   }
 }
@@ -131,6 +136,17 @@ TEST(LongConvTiles, AreTheDirectSums) {
       expect_near(describe(plan, sizes), backward, e);
     }
   }
+}
+
+TEST(LongConvTiles, KeepTheirAccuracyOnRawIntensities) {
+  if (highest_simd_level() != SimdLevel::amx) GTEST_SKIP() << "this processor has no AMX";
+  const LongConvSizes sizes{16, 2, 200, 200, 0};
+  Case c(sizes, 1e3);
+  const Expected e = direct(c);
+  c.run(LongConvPlan(sizes, {LongConvPrecision::bf16x3, LongConvMethod::toeplitz, SimdLevel::amx}));
+  EXPECT_LE(relative_error(c.y, e.y), 3e-5);
+  c.run(LongConvPlan(sizes, {LongConvPrecision::bf16, LongConvMethod::toeplitz, SimdLevel::amx}));
+  EXPECT_LE(relative_error(c.y, e.y), 2e-2);
 }
 
 TEST(LongConvTiles, HaveTheAccuracyOfTheirPrecision) {
@@ -192,6 +208,7 @@ TEST(LongConvLoops, BackwardIsTheAdjointOfForward) {
     c.run(LongConvPlan(sizes, {.level = level}));
     const double forward = inner(c.y, c.dy);
     const double scale = std::sqrt(inner(c.y, c.y) * inner(c.dy, c.dy));
+    EXPECT_GT(std::abs(forward), 1e-4 * scale);
     EXPECT_NEAR(forward, inner(c.u, c.du), 1e-6 * scale);
     EXPECT_NEAR(forward, inner(c.past, c.dpast) + inner(c.future, c.dfuture) + inner(c.skip, c.dskip), 1e-6 * scale);
   }
@@ -227,6 +244,14 @@ TEST(LongConvReference, SeesMistakes) {
   EXPECT_GT(error_when([](Case& w) { std::rotate(w.past.begin(), w.past.begin() + 1, w.past.end()); }), 0.1);
   EXPECT_GT(error_when([](Case& w) { w.past[0] *= 2; }), 0.01);
   EXPECT_GT(error_when([](Case& w) { std::fill(w.u.begin(), w.u.end(), 0.0F); }), 0.9);
+  EXPECT_GT(error_when([](Case& w) { std::rotate(w.u.begin(), w.u.begin() + 1, w.u.end()); }), 0.1);
+  Case gated = c, swapped = c;
+  gated.gates = swapped.gates = true;
+  std::swap(swapped.pre, swapped.post);
+  const Expected of_gated = direct(gated);
+  swapped.run(LongConvPlan(sizes));
+  EXPECT_GT(relative_error(swapped.y, of_gated.y), 0.1);
+  EXPECT_GT(relative_error(swapped.dpre, of_gated.dpre), 0.1);
 }
 
 TEST(LongConvPlan, ChoosesByLengthAndLags) {

@@ -22,6 +22,8 @@ int level_with(const char* name) {
 TEST(SimdLevelDeathTest, IsWhatTheEnvironmentNames) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(std::exit(level_with("baseline")), testing::ExitedWithCode(0), "");
+  const bool avx2 = highest_simd_level() >= SimdLevel::avx2;
+  EXPECT_EXIT(std::exit(level_with("avx2")), testing::ExitedWithCode(avx2 ? 1 : 100), "");
   EXPECT_EXIT(std::exit(level_with("")), testing::ExitedWithCode(static_cast<int>(highest_simd_level())), "");
   EXPECT_EXIT(std::exit(level_with("avx1024")), testing::ExitedWithCode(100), "");
   const bool tiles = highest_simd_level() == SimdLevel::amx;

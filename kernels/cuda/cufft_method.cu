@@ -4,19 +4,15 @@
 #include <string>
 
 #include "noema/kernels/cuda/failure.h"
-#include "noema/kernels/cuda/long_conv.h"
+#include "noema/kernels/cuda/launch.h"
+#include "noema/kernels/cuda/method.h"
 
 namespace noema::cuda {
 namespace {
 
 constexpr int kThreads = 256;
 
-void check(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) {
-    throw_device_error(std::string("CUDA failed at ") + what + ": " + cudaGetErrorString(status));
-  }
-}
-void check(cufftResult status, const char* what) {
+void check_transforms(cufftResult status, const char* what) {
   if (status != CUFFT_SUCCESS) {
     throw_device_error(std::string("cuFFT failed at ") + what + " with code " +
                        std::to_string(static_cast<int>(status)));
@@ -117,7 +113,8 @@ __global__ void pack_taps(Taps<const float> taps, std::int64_t past, std::int64_
   const Place p = place(shape);
   if (!p.inside) return;
   const std::int64_t circle = 2 * shape.half;
-  const float2 x{tap_at(taps, past, future, p.c, p.n, circle), -tap_at(taps, past, future, p.c, p.n + shape.half, circle)};
+  const float2 x{tap_at(taps, past, future, p.c, p.n, circle),
+                 -tap_at(taps, past, future, p.c, p.n + shape.half, circle)};
   z[p.index] = times(x, root(p.n, shape.half));
 }
 
@@ -166,104 +163,105 @@ unsigned blocks(std::int64_t threads) { return static_cast<unsigned>((threads + 
 cufftHandle plan_transforms(std::int64_t length, std::int64_t rows) {
   cufftHandle plan;
   int n = static_cast<int>(length);
-  check(cufftPlanMany(&plan, 1, &n, nullptr, 1, n, nullptr, 1, n, CUFFT_C2C, static_cast<int>(rows)), "planning");
+  check_transforms(cufftPlanMany(&plan, 1, &n, nullptr, 1, n, nullptr, 1, n, CUFFT_C2C, static_cast<int>(rows)),
+                   "planning");
   return plan;
 }
 
-}  // namespace
-
-struct LongConvPlan::State {
-  LongConvSizes asked;
-  std::int64_t past, future;
-  Shape shape, kernel_shape;
-  cufftHandle rows, kernels;
-
-  explicit State(const LongConvSizes& s)
-      : asked(s), past(std::min(s.past, s.length)), future(std::min(s.future, s.length - 1)) {
-    const std::int64_t reach = std::max(past - 1, future);
-    shape = {s.batch, s.channels, s.length, smooth_length((s.length + reach + 1) / 2)};
-    kernel_shape = {1, s.channels, s.length, shape.half};
-    rows = plan_transforms(shape.half, s.batch * s.channels);
-    kernels = plan_transforms(shape.half, s.channels);
+/// By the transforms of cuFFT, with everything around them in two passes. Rows are elements of C[z] / (z^M + i), nearly
+/// as on the processor (kernels/cpu/transform.h): a real row of 2M values, times the roots e^{−iπn/2M}, is one complex
+/// transform of M in place, without padding.
+class CufftMethod : public Method {
+ public:
+  CufftMethod(const LongConvSizes& asked, const LongConvSizes& sizes)
+      : asked_(asked), past_(sizes.past), future_(sizes.future) {
+    const std::int64_t reach = std::max(past_ - 1, future_);
+    shape_ = {sizes.batch, sizes.channels, sizes.length, smooth_length((sizes.length + reach + 1) / 2)};
+    kernel_shape_ = {1, sizes.channels, sizes.length, shape_.half};
+    rows_ = plan_transforms(shape_.half, sizes.batch * sizes.channels);
+    kernels_ = plan_transforms(shape_.half, sizes.channels);
   }
-  ~State() {
-    cufftDestroy(rows);
-    cufftDestroy(kernels);
+  ~CufftMethod() override {
+    cufftDestroy(rows_);
+    cufftDestroy(kernels_);
   }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+  CufftMethod(const CufftMethod&) = delete;
+  CufftMethod& operator=(const CufftMethod&) = delete;
 
-  std::int64_t row_values() const { return shape.items * shape.channels * shape.half; }
-  std::int64_t kernel_values() const { return shape.channels * shape.half; }
+  std::size_t prepared_bytes() const override { return static_cast<std::size_t>(kernel_values()) * sizeof(float2); }
+  std::size_t forward_bytes() const override { return static_cast<std::size_t>(row_values()) * sizeof(float2); }
+  std::size_t backward_bytes() const override {
+    return static_cast<std::size_t>(2 * row_values() + kernel_values()) * sizeof(float2);
+  }
+
+  void prepare(const Taps<const float>& taps, void* prepared, void*, cudaStream_t stream) const override {
+    auto* z = static_cast<float2*>(prepared);
+    pack_taps<<<blocks(kernel_values()), kThreads, 0, stream>>>(taps, past_, future_, kernel_shape_, z);
+    check(cudaGetLastError(), "packing kernels");
+    transform(kernels_, z, CUFFT_FORWARD, stream);
+  }
+  void forward(const LongConvForward& series, const void* prepared, void* work, cudaStream_t stream) const override {
+    auto* z = static_cast<float2*>(work);
+    start(series.u, series.pre, z, stream);
+    apply(z, static_cast<const float2*>(prepared), stream);
+    finish(z, series.post, series.y, {}, {}, stream);
+  }
+  void backward(const LongConvBackward& series, const void* prepared, void* work, cudaStream_t stream) const override {
+    const auto* kernel = static_cast<const float2*>(prepared);
+    auto* u = static_cast<float2*>(work);
+    float2 *g = u + row_values(), *sum = g + row_values();
+    if (series.post.data != nullptr) {  // the convolution again, for the gradient of its gate
+      start(series.u, series.pre, g, stream);
+      apply(g, kernel, stream);
+      finish(g, series.dy, series.dpost, {}, {}, stream);
+    }
+    start(series.u, series.pre, u, stream);
+    start(series.dy, series.post, g, stream);
+    correlate<<<blocks(kernel_values()), kThreads, 0, stream>>>(u, g, kernel, sum, shape_);
+    check(cudaGetLastError(), "correlating");
+    finish(g, series.pre, series.du, series.u, series.dpre, stream);
+    if (series.dk.past == nullptr) return;
+    transform(kernels_, sum, CUFFT_INVERSE, stream);
+    const std::int64_t taps_of_all = shape_.channels * (asked_.past + asked_.future);
+    unpack_taps<<<blocks(taps_of_all), kThreads, 0, stream>>>(sum, kernel_shape_, asked_, past_, future_, series.dk);
+    check(cudaGetLastError(), "unpacking kernels");
+  }
+
+ private:
+  std::int64_t row_values() const { return shape_.items * shape_.channels * shape_.half; }
+  std::int64_t kernel_values() const { return shape_.channels * shape_.half; }
 
   void transform(cufftHandle plan, float2* z, int direction, cudaStream_t stream) const {
-    check(cufftSetStream(plan, stream), "setting its stream");
-    check(cufftExecC2C(plan, z, z, direction), "a transform");
+    check_transforms(cufftSetStream(plan, stream), "setting its stream");
+    check_transforms(cufftExecC2C(plan, z, z, direction), "a transform");
   }
   void start(const Series3<const float>& s, const Series3<const float>& gate, float2* z, cudaStream_t stream) const {
-    pack<<<blocks(row_values()), kThreads, 0, stream>>>(s, gate, shape, z);
+    pack<<<blocks(row_values()), kThreads, 0, stream>>>(s, gate, shape_, z);
     check(cudaGetLastError(), "packing");
-    transform(rows, z, CUFFT_FORWARD, stream);
-  }
-  void start(const Taps<const float>& taps, float2* z, cudaStream_t stream) const {
-    pack_taps<<<blocks(kernel_values()), kThreads, 0, stream>>>(taps, past, future, kernel_shape, z);
-    check(cudaGetLastError(), "packing kernels");
-    transform(kernels, z, CUFFT_FORWARD, stream);
+    transform(rows_, z, CUFFT_FORWARD, stream);
   }
   void finish(float2* z, const Series3<const float>& gate, const Series3<float>& out, const Series3<const float>& gate2,
               const Series3<float>& out2, cudaStream_t stream) const {
-    transform(rows, z, CUFFT_INVERSE, stream);
-    unpack<<<blocks(shape.items * shape.channels * shape.length), kThreads, 0, stream>>>(z, shape, gate, out, gate2,
-                                                                                         out2);
+    transform(rows_, z, CUFFT_INVERSE, stream);
+    unpack<<<blocks(shape_.items * shape_.channels * shape_.length), kThreads, 0, stream>>>(z, shape_, gate, out, gate2,
+                                                                                            out2);
     check(cudaGetLastError(), "unpacking");
   }
   void apply(float2* z, const float2* kernel, cudaStream_t stream) const {
-    multiply<<<blocks(row_values()), kThreads, 0, stream>>>(z, kernel, shape);
+    multiply<<<blocks(row_values()), kThreads, 0, stream>>>(z, kernel, shape_);
     check(cudaGetLastError(), "multiplying");
   }
+
+  LongConvSizes asked_;
+  std::int64_t past_, future_;
+  Shape shape_, kernel_shape_;
+  cufftHandle rows_, kernels_;
 };
 
-LongConvPlan::LongConvPlan(const LongConvSizes& sizes) : state_(std::make_unique<const State>(sizes)) {}
-LongConvPlan::~LongConvPlan() = default;
+}  // namespace
 
-std::size_t LongConvPlan::forward_bytes() const {
-  return static_cast<std::size_t>(state_->row_values() + state_->kernel_values()) * sizeof(float2);
-}
-std::size_t LongConvPlan::backward_bytes() const {
-  return static_cast<std::size_t>(2 * state_->row_values() + 2 * state_->kernel_values()) * sizeof(float2);
-}
-
-void LongConvPlan::forward(const LongConvForward& series, const Taps<const float>& taps, void* work,
-                           cudaStream_t stream) const {
-  auto* z = static_cast<float2*>(work);
-  float2* kernel = z + state_->row_values();
-  state_->start(taps, kernel, stream);
-  state_->start(series.u, series.pre, z, stream);
-  state_->apply(z, kernel, stream);
-  state_->finish(z, series.post, series.y, {}, {}, stream);
-}
-
-void LongConvPlan::backward(const LongConvBackward& series, const Taps<const float>& taps, void* work,
-                            cudaStream_t stream) const {
-  auto* u = static_cast<float2*>(work);
-  float2 *g = u + state_->row_values(), *kernel = g + state_->row_values(), *sum = kernel + state_->kernel_values();
-  state_->start(taps, kernel, stream);
-  if (series.post.data != nullptr) {  // the convolution again, for the gradient of its gate
-    state_->start(series.u, series.pre, g, stream);
-    state_->apply(g, kernel, stream);
-    state_->finish(g, series.dy, series.dpost, {}, {}, stream);
-  }
-  state_->start(series.u, series.pre, u, stream);
-  state_->start(series.dy, series.post, g, stream);
-  correlate<<<blocks(state_->kernel_values()), kThreads, 0, stream>>>(u, g, kernel, sum, state_->shape);
-  check(cudaGetLastError(), "correlating");
-  state_->finish(g, series.pre, series.du, series.u, series.dpre, stream);
-  if (series.dk.past == nullptr) return;
-  state_->transform(state_->kernels, sum, CUFFT_INVERSE, stream);
-  const std::int64_t taps_of_all = state_->shape.channels * (state_->asked.past + state_->asked.future);
-  unpack_taps<<<blocks(taps_of_all), kThreads, 0, stream>>>(sum, state_->kernel_shape, state_->asked, state_->past,
-                                                            state_->future, series.dk);
-  check(cudaGetLastError(), "unpacking kernels");
+std::unique_ptr<const Method> cufft_method(const LongConvSizes& asked, const LongConvSizes& sizes) {
+  return std::make_unique<CufftMethod>(asked, sizes);
 }
 
 }  // namespace noema::cuda

@@ -1,0 +1,71 @@
+#include "noema/kernels/cuda/long_conv.h"
+
+#include <algorithm>
+
+#include "noema/kernels/cuda/failure.h"
+#include "noema/kernels/cuda/method.h"
+
+namespace noema::cuda {
+namespace {
+
+LongConvSizes clipped(LongConvSizes sizes) {
+  sizes.past = std::min(sizes.past, sizes.length);
+  sizes.future = std::min(sizes.future, sizes.length - 1);
+  return sizes;
+}
+
+bool is_exact(const LongConvChoice& choice) { return choice.precision == LongConvPrecision::bf16x3; }
+
+LongConvMethod best_method(const LongConvSizes& sizes, const LongConvChoice& choice) {
+  if (choice.precision != LongConvPrecision::float32 && tile_method_is_best(sizes, is_exact(choice))) {
+    return LongConvMethod::tiles;
+  }
+  return row_method_fits(sizes) ? LongConvMethod::rows : LongConvMethod::cufft;
+}
+
+std::unique_ptr<const Method> make_method(const LongConvSizes& asked, const LongConvSizes& sizes, LongConvMethod method,
+                                          const LongConvChoice& choice) {
+  switch (method) {
+    case LongConvMethod::tiles:
+      if (choice.precision == LongConvPrecision::float32) {
+        throw_device_error("the convolution on tiles was asked for in float32; it needs a precision of bf16x3 or bf16");
+      }
+      if (!tile_method_fits(sizes, is_exact(choice))) {
+        throw_device_error(
+            "the convolution on tiles was asked for, but a row is longer than a block's memory has room");
+      }
+      return tile_method(sizes, is_exact(choice));
+    case LongConvMethod::rows:
+      if (!row_method_fits(sizes)) {
+        throw_device_error("the convolution by rows in a block's memory was asked for, but a row is too long for it");
+      }
+      return row_method(asked, sizes);
+    case LongConvMethod::cufft:
+      break;
+  }
+  return cufft_method(asked, sizes);
+}
+
+}  // namespace
+
+LongConvPlan::LongConvPlan(const LongConvSizes& sizes, const LongConvChoice& choice)
+    : method_(choice.method.value_or(best_method(clipped(sizes), choice))),
+      work_(make_method(sizes, clipped(sizes), method_, choice)) {}
+LongConvPlan::~LongConvPlan() = default;
+
+std::size_t LongConvPlan::prepared_bytes() const { return work_->prepared_bytes(); }
+std::size_t LongConvPlan::forward_bytes() const { return work_->forward_bytes(); }
+std::size_t LongConvPlan::backward_bytes() const { return work_->backward_bytes(); }
+
+void LongConvPlan::prepare(const Taps<const float>& taps, void* prepared, void* work, cudaStream_t stream) const {
+  work_->prepare(taps, prepared, work, stream);
+}
+void LongConvPlan::forward(const LongConvForward& series, const void* prepared, void* work, cudaStream_t stream) const {
+  work_->forward(series, prepared, work, stream);
+}
+void LongConvPlan::backward(const LongConvBackward& series, const void* prepared, void* work,
+                            cudaStream_t stream) const {
+  work_->backward(series, prepared, work, stream);
+}
+
+}  // namespace noema::cuda
