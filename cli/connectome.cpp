@@ -21,7 +21,6 @@ int run_connectome_command(const CommandArguments& arguments) {
   ConnectomeOptions options;
   options.prepare = read_prepare_options(arguments);
   options.prepare.query.needs_events = false;
-  read_surfaces(arguments, options.prepare);
   for (const std::string& kind : arguments.list("kind")) options.kinds.push_back(connectivity_kind(kind));
   options.estimator = covariance_estimator(arguments.text("estimator"));
   options.published = arguments.text("reference") == "published";
@@ -60,8 +59,7 @@ CommandSpec connectome_command() {
             .by_default("ledoit-wolf"),
         choice("reference", {"karcher", "published", "log-euclidean", "harmonic", "bures", "euclidean"},
                "The mean that tangent matrices refer to; published: the Karcher mean where nilearn's iteration ends")
-            .by_default("karcher"),
-        surface_option()}},
+            .by_default("karcher")}},
       preprocess_options()};
   spec.examples = {
       {"noema connectome bids results --atlas schaefer200.nii.gz --confounds simple --low-pass 0.1 --fd-threshold 0.5",
