@@ -34,8 +34,9 @@ OptionGroup model_group() {
       "Model",
       {input_path(
            "model", "FILE",
-           "A BIDS Stats Model (JSON): nodes Run, Subject and Dataset with Factor, Convolve (spm or glover) and "
-           "t and F contrasts. It says conditions, response, drifts, confounds and contrasts; the rest as below"),
+           "A BIDS Stats Model (JSON): nodes Run, Session, Subject and Dataset with Factor, Convolve (spm or "
+           "glover), t and F contrasts, and wildcards in X; numbers of participants are taken as they are, not less "
+           "their mean. It says conditions, response, drifts, confounds and contrasts; the rest as below"),
        text("label-column", "NAME", "The column of the events files that holds the condition").by_default("trial_type"),
        input_path("labels", "FILE",
                   "A table with the columns from and to that renames or merges conditions (to n/a: leave out)"),
@@ -71,7 +72,8 @@ OptionGroup model_group() {
             "subjects becomes Hotelling's T² of all rows together, as F. Without it each condition against the mean of "
             "the others, and all: their sum")
            .many(),
-       text("confound-columns", "NAME", "Further columns of the confounds tables, by name; * stands for any letters")
+       text("confound-columns", "NAME",
+            "Further columns of the confounds tables, by name; * stands for any letters, ? for one")
            .many(),
        flag("save-residuals", "Keep what each run's model leaves unexplained, as images")}};
 }

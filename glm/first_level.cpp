@@ -102,6 +102,10 @@ void say_without_mean(const RunData& run, std::int64_t without_mean, Eigen::Inde
                   run.name, without_mean, voxels));
 }
 
+ContrastMaps maps_of(const ContrastRequest& request, const JointEffects& joint) {
+  return is_f_formula(request.formula) ? f_maps(joint) : t_maps(joint);
+}
+
 bool can_estimate(const GlmFit& fit, const Eigen::MatrixXd& rows) {
   for (Eigen::Index row = 0; row < rows.rows(); ++row) {
     if (!is_estimable(fit, rows.row(row))) return false;
@@ -192,7 +196,7 @@ void FirstLevelModel::add(const RunData& run) {
       answers_[c].push_back(std::move(*answers[c]));
       result_.contrasts[c].runs.push_back(result_.runs.size());
     }
-    result_.runs.push_back({run.name, std::move(design), last_fit_.rank, last_fit_.df});
+    result_.runs.push_back({run.name, run.session, std::move(design), last_fit_.rank, last_fit_.df});
   });
 }
 
@@ -218,6 +222,25 @@ MatrixF FirstLevelModel::last_residuals(const Series& series) const {
   return residuals;
 }
 
+/// The answers of all runs to one contrast as one.
+JointEffects FirstLevelModel::combined(std::size_t contrast) {
+  const ContrastResult& result = result_.contrasts[contrast];
+  if (!options_.by_session) return fixed_effects(answers_[contrast], options_.run_weights);
+  std::map<std::string, std::vector<JointEffects>> runs;
+  std::map<std::string, std::vector<std::size_t>> places;
+  for (std::size_t i = 0; i < result.runs.size(); ++i) {
+    const std::string& session = result_.runs[result.runs[i]].session;
+    runs[session].push_back(std::move(answers_[contrast][i]));
+    places[session].push_back(result.runs[i]);
+  }
+  std::vector<JointEffects> sessions;
+  for (const auto& [session, answers] : runs) {
+    sessions.push_back(fixed_effects(answers, options_.run_weights));
+    result_.sessions[session].push_back({result.request, maps_of(result.request, sessions.back()), places[session]});
+  }
+  return fixed_effects(sessions, options_.run_weights);
+}
+
 FirstLevelResult FirstLevelModel::result() {
   if (result_.runs.empty()) throw UsageError("a first-level model needs runs; got none");
   result_.empty_voxels = empty_.count();
@@ -226,8 +249,7 @@ FirstLevelResult FirstLevelModel::result() {
       throw DataError(fmt::format("no run can answer contrast '{}' ({}); see the warnings for what each run lacks",
                                   contrasts_[c].name, contrasts_[c].formula));
     }
-    const JointEffects joint = fixed_effects(answers_[c], options_.run_weights);
-    result_.contrasts[c].maps = is_f_formula(contrasts_[c].formula) ? f_maps(joint) : t_maps(joint);
+    result_.contrasts[c].maps = maps_of(contrasts_[c], combined(c));
     answers_[c].clear();
   }
   return std::move(result_);

@@ -1,6 +1,7 @@
 // glm/first_level: from the runs of one subject to a map for each contrast.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace noema {
 struct RunData {
   /// For messages, such as "sub-01 run-02".
   std::string name;
+  /// Counts with `by_session`.
+  std::string session = {};
   const Series* series = nullptr;
   std::vector<Event> events;
   /// Columns (T, R) to explain away, such as motion, and their names; may be empty.
@@ -32,6 +35,8 @@ struct FirstLevelOptions {
   RunWeights run_weights = RunWeights::equal;
   /// Where in the repetition time volumes are taken to be acquired: 0 begin, 0.5 middle.
   double slice_time_reference = 0;
+  /// Combine the runs of each session first, and then the sessions.
+  bool by_session = false;
   /// Effects in percent of each voxel's mean over the run's kept volumes.
   bool percent = true;
 };
@@ -46,6 +51,7 @@ struct ContrastResult {
 /// What the fit of one run leaves.
 struct RunFacts {
   std::string name;
+  std::string session;
   DesignMatrix design;
   Eigen::Index rank = 0;
   double df = 0;
@@ -54,17 +60,21 @@ struct RunFacts {
 struct FirstLevelResult {
   std::vector<RunFacts> runs;
   std::vector<ContrastResult> contrasts;
+  /// With `by_session` those of each session that can answer.
+  std::map<std::string, std::vector<ContrastResult>> sessions;
   /// Voxels left at 0 because their series is constant in some run, or its mean is 0 and percent were asked for.
   std::int64_t empty_voxels = 0;
 };
 
 /// A model to which runs are given one after the other, so that one series at a time is in memory.
 ///
-/// Each run is fitted at once and asked every contrast; `result` combines the answers by fixed effects. Formulas may
-/// name the columns of any run. A run whose design lacks a column of a contrast, or cannot estimate it, is left out of
-/// that contrast with a warning. Percent are of the voxel's own mean whatever its size (nilearn takes means below 1 as
-/// 1); voxels with a mean of 0 (below 1e-4 of their noise) have no percent and are left at 0, with a warning. Memory
-/// beyond one series: coefficients of one run, (P, V) doubles, and effects and covariances of each contrast and run.
+/// Each run is fitted at once and asked every contrast; `result` combines the answers by fixed effects, with
+/// `by_session` first those of each session and then the sessions, which count alike whatever their number of runs
+/// (with precision weights that is the same as all runs at once). Formulas may name the columns of any run. A run whose
+/// design lacks a column of a contrast, or cannot estimate it, is left out of that contrast with a warning. Percent are
+/// of the voxel's own mean whatever its size (nilearn takes means below 1 as 1); voxels with a mean of 0 (below 1e-4 of
+/// their noise) have no percent and are left at 0, with a warning. Memory beyond one series: coefficients of one run,
+/// (P, V) doubles, and effects and covariances of each contrast and run.
 class FirstLevelModel {
  public:
   /// @param columns  all names that formulas may use: the columns of all runs, as far as they are known beforehand.
@@ -83,6 +93,8 @@ class FirstLevelModel {
   FirstLevelResult result();
 
  private:
+  JointEffects combined(std::size_t contrast);
+
   std::vector<ContrastRequest> contrasts_;
   FirstLevelOptions options_;
   std::vector<std::string> columns_;

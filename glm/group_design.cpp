@@ -9,6 +9,7 @@
 
 #include "noema/core/command.h"
 #include "noema/core/error.h"
+#include "noema/core/pattern.h"
 
 namespace noema {
 namespace {
@@ -220,12 +221,38 @@ Eigen::VectorXd named_column(const Table& participants, const std::vector<std::s
   return column;
 }
 
+/// The names with patterns of values, such as "group.*", put out in full.
+std::vector<std::string> expanded(const Table& participants, const std::vector<std::size_t>& rows,
+                                  const std::vector<std::string>& columns) {
+  std::vector<std::string> names;
+  for (const std::string& column : columns) {
+    const std::size_t dot = column.find('.');
+    if (participants.has(column) || dot == std::string::npos || !has_wildcard(column.substr(dot))) {
+      names.push_back(column);
+      continue;
+    }
+    const std::string source = column.substr(0, dot);
+    const std::vector<std::string>& words = participants.column(source);
+    std::set<std::string> levels;
+    for (const std::size_t row : rows) {
+      if (words[row] != "n/a" && fits_pattern(words[row], column.substr(dot + 1))) levels.insert(words[row]);
+    }
+    if (levels.empty()) {
+      throw UsageError(
+          fmt::format("no subject has a value in the column '{}' of the participants that fits '{}'", source, column));
+    }
+    for (const std::string& level : levels) names.push_back(source + "." + level);
+  }
+  return names;
+}
+
 }  // namespace
 
 DesignMatrix make_group_columns(const Table& participants, const std::vector<std::string>& subjects,
-                                const std::vector<std::string>& columns) {
-  if (subjects.empty() || columns.empty()) throw UsageError("a group model needs subjects and columns");
+                                const std::vector<std::string>& patterns) {
+  if (subjects.empty() || patterns.empty()) throw UsageError("a group model needs subjects and columns");
   const std::vector<std::size_t> rows = rows_of(participants, subjects);
+  const std::vector<std::string> columns = expanded(participants, rows, patterns);
   DesignMatrix design{MatrixD(std::ssize(subjects), std::ssize(columns)), {}};
   for (std::size_t c = 0; c < columns.size(); ++c) {
     const bool is_intercept = columns[c] == "1";

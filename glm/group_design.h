@@ -24,7 +24,9 @@ DesignMatrix make_group_design(const Table& participants, const std::vector<std:
                                std::string_view formula);
 
 /// Columns as they are, for models that name each: "1" (the column "intercept"), a column of numbers such as "age", or
-/// "group.patient", 1 for those with the value patient. @throws as `make_group_design`
+/// "group.patient", 1 for those with the value patient; "group.*", or another pattern of file names behind the column's
+/// name, stands for the values that fit, in order. @throws as `make_group_design`; UsageError for a pattern that none
+/// fits
 DesignMatrix make_group_columns(const Table& participants, const std::vector<std::string>& subjects,
                                 const std::vector<std::string>& columns);
 

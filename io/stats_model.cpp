@@ -201,6 +201,14 @@ void read_run_options(const Field& node, StatsModel& model) {
   if (!(*model.high_pass_hz > 0)) cutoff.fail("expected a frequency above 0");
 }
 
+/// Runs of a session or of a subject, or its sessions, taken together.
+StatsNode read_fixed_effects(const Field& node) {
+  if (!instructions_of(node).empty()) node.at("Transformations").fail("is not supported at this level");
+  StatsNode found = read_node(node, {"meta", "glm"});
+  if (found.columns != std::vector<std::string>{"1"}) node.at("Model").at("X").fail("1 alone is supported");
+  return found;
+}
+
 /// A factor's columns are told from numbers by their names.
 void check_dataset_transformations(const Field& node) {
   for (const Field& instruction : instructions_of(node)) {
@@ -221,15 +229,15 @@ void read_level(const Field& node, std::set<std::string>& seen, StatsModel& mode
     read_run_transformations(node, model);
     read_run_options(node, model);
     model.run = read_node(node, {"glm"});
+  } else if (name == "session") {
+    model.session = read_fixed_effects(node);
   } else if (name == "subject") {
-    if (!instructions_of(node).empty()) node.at("Transformations").fail("is not supported at the subject");
-    model.subject = read_node(node, {"meta", "glm"});
-    if (model.subject->columns != std::vector<std::string>{"1"}) node.at("Model").at("X").fail("1 alone is supported");
+    model.subject = read_fixed_effects(node);
   } else if (name == "dataset") {
     check_dataset_transformations(node);
     model.dataset = read_node(node, {"glm", "meta"});
   } else {
-    level.fail(fmt::format("'{}' is not supported; there are Run, Subject and Dataset", level.text()));
+    level.fail(fmt::format("'{}' is not supported; there are Run, Session, Subject and Dataset", level.text()));
   }
 }
 

@@ -45,15 +45,16 @@ struct StatsModel {
   std::string factor = "trial_type";
   std::optional<StatsConvolution> convolution;
   std::optional<double> high_pass_hz;
+  std::optional<StatsNode> session;
   std::optional<StatsNode> subject;
   /// Columns of participants; of a factor one for each value, "group.patient".
   std::optional<StatsNode> dataset;
 };
 
-/// Reads the common subset of BIDS Stats Models 1.0: one node of each of the levels Run, Subject (optional) and Dataset
-/// (optional), in a chain; at the run the transformations Factor and Convolve and a model of Type "glm"; at the subject
-/// X of 1 and Type "meta" (or glm); at the dataset Factor and a model of Type "glm"; contrasts with Test t or F,
-/// weights as numbers or fractions ("1/3"), dummy contrasts with Test t.
+/// Reads the common subset of BIDS Stats Models 1.0: one node of each of the levels Run, Session, Subject and Dataset
+/// (all but the run optional), in a chain; at the run the transformations Factor and Convolve and a model of Type
+/// "glm"; at session and subject X of 1 and Type "meta" (or glm); at the dataset Factor and a model of Type "glm";
+/// contrasts with Test t or F, weights as numbers or fractions ("1/3"), dummy contrasts with Test t.
 /// @throws IoError; FormatError naming the field for anything that is missing, broken, or not supported.
 StatsModel read_stats_model(const std::filesystem::path& path);
 

@@ -15,6 +15,7 @@
 #include "noema/io/nifti.h"
 #include "noema/io/orientation.h"
 #include "noema/pipelines/feature_choice.h"
+#include "noema/pipelines/glm_contrasts.h"
 #include "noema/pipelines/glm_maps.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/prepare.h"
@@ -36,7 +37,6 @@ std::vector<std::vector<Event>> events_of(const GlmOptions& options, const std::
   reading.label_column = options.prepare.label_column;
   LabelRule rule;
   rule.rename = options.rename;
-  rule.conditions = options.conditions;
   std::vector<std::vector<Event>> events;
   for (const Run& run : runs) {
     LearningRun named;
@@ -49,6 +49,14 @@ std::vector<std::vector<Event>> events_of(const GlmOptions& options, const std::
     events.push_back(selected_events(named, rule));
   }
   return events;
+}
+
+/// Those of the conditions that the model names.
+void keep_conditions(const std::vector<std::string>& patterns, std::vector<std::vector<Event>>& events) {
+  if (patterns.empty()) return;
+  for (std::vector<Event>& of_run : events) {
+    std::erase_if(of_run, [&](const Event& event) { return !fits_any(event.label, patterns); });
+  }
 }
 
 /// Leaves out the subjects with a file that could not be read.
@@ -73,81 +81,6 @@ std::vector<std::string> conditions_of(const std::vector<std::vector<Event>>& ru
     for (const Event& event : events) names.insert(event.label);
   }
   return {names.begin(), names.end()};
-}
-
-std::string quoted(const std::string& condition) {
-  return condition.find('\'') == std::string::npos ? "'" + condition + "'" : "\"" + condition + "\"";
-}
-
-std::vector<ContrastRequest> each_condition(const std::vector<std::string>& conditions,
-                                            const std::vector<HrfKernel>& kernels) {
-  std::vector<ContrastRequest> requests;
-  const bool has_one_column = kernels.front().suffix.empty();
-  for (const std::string& condition : conditions) {
-    std::string formula;
-    for (const HrfKernel& kernel : kernels) formula += quoted(condition + kernel.suffix) + "; ";
-    requests.push_back({condition, has_one_column ? quoted(condition) : formula});
-  }
-  return requests;
-}
-
-std::vector<ContrastRequest> default_contrasts(const GlmOptions& options, const std::vector<std::string>& conditions) {
-  const std::vector<HrfKernel> kernels = hrf_kernels(options.hrf, 2, 16, options.fir_delays);  // for their names
-  if (options.each_condition || conditions.size() == 1 || !kernels.front().suffix.empty()) {
-    return each_condition(conditions, kernels);
-  }
-  std::vector<ContrastRequest> requests;
-  std::string sum;
-  for (const std::string& condition : conditions) {
-    std::string formula = quoted(condition), others;
-    for (const std::string& other : conditions) {
-      if (other != condition) others += (others.empty() ? "" : " + ") + quoted(other);
-    }
-    formula += conditions.size() == 2 ? " - " + others : fmt::format(" - ({})/{}", others, conditions.size() - 1);
-    requests.push_back({condition, formula});
-    sum += (sum.empty() ? "" : " + ") + quoted(condition);
-  }
-  const bool is_taken = std::find(conditions.begin(), conditions.end(), "all") != conditions.end();
-  requests.push_back({is_taken ? "sum of conditions" : "all", sum});
-  return requests;
-}
-
-/// Names become file names, so two that differ in signs alone would overwrite one another.
-void check_contrasts(const std::vector<ContrastRequest>& contrasts) {
-  std::map<std::string, std::string> seen;
-  for (const ContrastRequest& contrast : contrasts) {
-    const auto [found, is_new] = seen.emplace(bids_label(contrast.name), contrast.name);
-    if (!is_new) {
-      throw UsageError(fmt::format("the contrasts '{}' and '{}' would both be written as contrast-{}; rename one",
-                                   found->second, contrast.name, found->first));
-    }
-  }
-}
-
-/// A formula that no design could answer is refused before any image is read. (With confounds it may name those.)
-void check_formulas(const std::vector<ContrastRequest>& contrasts, const std::vector<std::string>& conditions,
-                    const GlmOptions& options) {
-  std::vector<std::string> columns{"constant"};
-  for (const HrfKernel& kernel : hrf_kernels(options.hrf, 2, 16, options.fir_delays)) {
-    for (const std::string& condition : conditions) columns.push_back(condition + kernel.suffix);
-  }
-  for (const ContrastRequest& contrast : contrasts) {
-    with_context(fmt::format("contrast '{}'", contrast.name), [&] { parse_contrast_rows(contrast.formula, columns); });
-  }
-}
-
-/// F of the group on F of the subjects has several statistics (Wilks, Pillai, Roy …), none that all agree upon.
-void check_f_contrasts(const std::vector<ContrastRequest>& subjects, const std::vector<ContrastRequest>& group) {
-  const auto first_f = [](const std::vector<ContrastRequest>& contrasts) {
-    return std::find_if(contrasts.begin(), contrasts.end(),
-                        [](const ContrastRequest& contrast) { return is_f_formula(contrast.formula); });
-  };
-  const auto of_subjects = first_f(subjects), of_group = first_f(group);
-  if (of_subjects == subjects.end() || of_group == group.end()) return;
-  throw UsageError(fmt::format(
-      "the contrast '{}' and the group contrast '{}' are both F, for which there is no one statistic; ask for one of "
-      "them as t contrasts, row by row",
-      of_subjects->name, of_group->name));
 }
 
 PeakRecord peak_at(const GlmMap& map, std::size_t v, const Mask& mask, const ImageHeader& like) {
@@ -233,7 +166,7 @@ const Run& fitted_run(const GlmJob& job, const GlmMaps& maps) {
 void check_group_names(const GlmMaps& maps) {
   std::vector<ContrastRequest> names;
   for (const GlmMap& map : maps.group) names.push_back({map.contrast, ""});
-  check_contrasts(names);
+  check_contrast_names(names);
 }
 
 void write_maps(const std::filesystem::path& folder, const GlmJob& job, const GlmMaps& maps, Results& results) {
@@ -273,19 +206,15 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
   Failures unreadable;
   job.events = events_of(options, dataset.runs, unreadable);
   const Dataset everybody = dataset_for_features(options.prepare, dataset);
-  const std::vector<std::vector<Event>> all_events = events_of(options, everybody.runs, unreadable);
+  std::vector<std::vector<Event>> all_events = events_of(options, everybody.runs, unreadable);
   const std::vector<std::string> conditions = conditions_of(all_events);
   if (conditions.empty() && !unreadable.empty()) {
     throw DataError(fmt::format("no events file can be read; the first: {}", unreadable.begin()->second.what()));
   }
   if (conditions.empty()) throw DataError("no run has an event with a label; see --label-column and --labels");
-  job.contrasts = options.contrasts.empty() ? default_contrasts(options, conditions) : options.contrasts;
-  check_contrasts(job.contrasts);
-  check_contrasts(options.group.contrasts);
-  if (options.prepare.level != AnalysisLevel::participant) check_f_contrasts(job.contrasts, options.group.contrasts);
-  if (options.prepare.preprocess.confounds == "none" && options.confound_columns.empty()) {
-    check_formulas(job.contrasts, conditions, options);
-  }
+  check_conditions(options, conditions);
+  for (auto* events : {&job.events, &all_events}) keep_conditions(options.conditions, *events);
+  job.contrasts = glm_contrasts(options, conditions_of(all_events));
   PrepareOptions choosing = options.prepare;
   choosing.features = "voxels";
   FeatureChoice choice = choose_features(everybody.runs, choosing);
@@ -306,6 +235,7 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
   job.fir_delays = options.fir_delays;
   job.noise = options.noise;
   job.run_weights = options.run_weights;
+  job.by_session = options.by_session;
   job.output = options.prepare.output;
   job.save_residuals = options.save_residuals;
   job.processes = options.prepare.processes;

@@ -17,20 +17,23 @@ struct GlmOptions {
   PrepareOptions prepare;
   /// Old condition to new one; "n/a": left out of the model.
   std::map<std::string, std::string> rename;
-  /// Conditions to model, after renaming; empty: all.
+  /// Conditions to model, after renaming, or patterns of them (`fits_pattern`); empty: all.
   std::vector<std::string> conditions;
   HrfModel hrf = HrfModel::spm;
   std::vector<int> fir_delays{0};
   NoiseModel noise = NoiseModel::ar1;
   RunWeights run_weights = RunWeights::equal;
+  /// Combine the runs of each session first, and keep the maps of sessions.
+  bool by_session = false;
   /// Where in the repetition time volumes are taken to be acquired: 0 begin, 0.5 middle.
   double slice_time_reference = 0.5;
   /// Empty: each condition against the mean of the others, and "all": their sum; with a finite impulse response each
   /// condition's delays together (F).
   std::vector<ContrastRequest> contrasts;
-  /// Instead of these defaults each condition by itself.
-  bool each_condition = false;
-  /// Names of further columns of the runs' confounds tables; `*` stands for any letters.
+  /// Conditions, or patterns of them, each of which is a contrast by itself, after `contrasts`; then there are no
+  /// defaults.
+  std::vector<std::string> contrast_each;
+  /// Names of further columns of the runs' confounds tables, or patterns of them.
   std::vector<std::string> confound_columns;
   /// No drifts at all, for designs whose confounds model them.
   bool no_drift = false;

@@ -39,7 +39,7 @@ struct GlmJob {
   std::shared_ptr<const FeatureSpace> voxels;
   /// Smoothing, confounds (as columns of the design), censoring; cleaning is left to the design.
   PreprocessOptions preprocess;
-  /// Names of further columns of the runs' confounds tables; `*` stands for any letters.
+  /// Names of further columns of the runs' confounds tables, or patterns of them (`fits_pattern`).
   std::vector<std::string> confound_columns;
   /// Cosine drifts up to here; without it a linear drift.
   std::optional<double> high_pass_hz;
@@ -50,6 +50,8 @@ struct GlmJob {
   std::vector<int> fir_delays{0};
   NoiseModel noise = NoiseModel::ar1;
   RunWeights run_weights = RunWeights::equal;
+  /// Combine the runs of each session first, and keep the maps of sessions.
+  bool by_session = false;
   /// Where in the repetition time volumes are taken to be acquired: 0 begin, 0.5 middle.
   double slice_time_reference = 0.5;
   GroupModel group;

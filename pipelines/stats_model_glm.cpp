@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "noema/core/error.h"
+#include "noema/core/pattern.h"
 
 namespace noema {
 namespace {
@@ -33,9 +35,7 @@ HrfModel response_of(const StatsModel& model) {
 void require_convolved(const StatsModel& model, const std::string& column) {
   if (!model.convolution) return;
   const std::vector<std::string>& inputs = model.convolution->inputs;
-  const auto covers = [&](const std::string& input) {
-    return input == column || input == model.factor || input == model.factor + ".*";
-  };
+  const auto covers = [&](const std::string& input) { return input == model.factor || fits_pattern(column, input); };
   if (std::any_of(inputs.begin(), inputs.end(), covers)) return;
   throw UsageError(
       fmt::format("the model of the runs has the column '{}', which Convolve leaves out; all conditions or "
@@ -44,7 +44,7 @@ void require_convolved(const StatsModel& model, const std::string& column) {
 }
 
 void apply_columns(const StatsModel& model, GlmOptions& options) {
-  bool has_intercept = false, all_conditions = false;
+  bool has_intercept = false, all_conditions = false;  // an empty list of conditions stands for all
   for (const std::string& column : model.run.columns) {
     const auto condition = condition_of(model, column);
     if (column == "1" || column == "intercept") {
@@ -53,14 +53,8 @@ void apply_columns(const StatsModel& model, GlmOptions& options) {
       options.confound_columns.push_back(column);
     } else {
       require_convolved(model, column);
-      if (*condition == "*") {
-        all_conditions = true;
-      } else if (condition->find('*') != std::string::npos) {
-        throw UsageError(fmt::format(
-            "the model of the runs has the column '{}'; conditions are named, or all by '{}.*'", column, model.factor));
-      } else {
-        options.conditions.push_back(*condition);
-      }
+      options.conditions.push_back(*condition);
+      all_conditions = all_conditions || *condition == "*";
     }
   }
   if (!has_intercept)
@@ -86,6 +80,14 @@ std::string formula_of(const StatsContrast& contrast, const std::vector<std::str
   return formula;
 }
 
+/// A weight is of one column.
+void refuse_wildcard(const std::string& column, const std::string& contrast) {
+  if (!has_wildcard(column)) return;
+  throw UsageError(fmt::format(
+      "the contrast '{}' names '{}'; wildcards may stand in X and in dummy contrasts, weights are of single columns",
+      contrast, column));
+}
+
 void apply_run_contrasts(const StatsModel& model, GlmOptions& options) {
   const auto term = [&](const std::string& column) {
     if (column == "1" || column == "intercept") return std::string("'constant'");
@@ -93,48 +95,60 @@ void apply_run_contrasts(const StatsModel& model, GlmOptions& options) {
   };
   for (const StatsContrast& contrast : model.run.contrasts) {
     std::vector<std::string> terms;
-    for (const std::string& condition : contrast.conditions) terms.push_back(term(condition));
+    for (const std::string& condition : contrast.conditions) {
+      refuse_wildcard(condition, contrast.name);
+      terms.push_back(term(condition));
+    }
     options.contrasts.push_back({contrast.name, formula_of(contrast, terms)});
   }
   if (!model.run.has_dummy_contrasts) return;
   std::vector<std::string> wanted = model.run.dummy_conditions;
-  if (wanted.empty() && options.conditions.empty()) {
-    if (!options.contrasts.empty()) {
-      throw UsageError(
-          fmt::format("the runs' dummy contrasts stand beside other contrasts while X names conditions by "
-                      "'{}.*'; name the conditions",
-                      model.factor));
-    }
-    options.each_condition = true;
-    return;
-  }
-  for (const std::string& condition : options.conditions) {
-    if (model.run.dummy_conditions.empty()) wanted.push_back(model.factor + "." + condition);
+  if (wanted.empty()) {
+    std::copy_if(model.run.columns.begin(), model.run.columns.end(), std::back_inserter(wanted),
+                 [&](const std::string& column) { return condition_of(model, column).has_value(); });
   }
   for (const std::string& column : wanted) {
-    options.contrasts.push_back({condition_of(model, column).value_or(column), term(column)});
+    const auto condition = condition_of(model, column);
+    if (condition && has_wildcard(*condition)) {
+      options.contrast_each.push_back(*condition);
+      continue;
+    }
+    refuse_wildcard(column, "DummyContrasts");
+    options.contrasts.push_back({condition.value_or(column), term(column)});
   }
 }
 
-/// Contrasts of contrasts; the run's own stay only where dummy contrasts ask for them.
-void apply_subject(const StatsNode& node, GlmOptions& options) {
+/// The formula of a t contrast of the level below; those of conditions that a wildcard names are the conditions.
+std::optional<std::string> formula_below(const GlmOptions& options, const std::string& name) {
+  for (const ContrastRequest& contrast : options.contrasts) {
+    if (contrast.name == name) return is_f_formula(contrast.formula) ? std::nullopt : std::optional(contrast.formula);
+  }
+  for (const std::string& pattern : options.contrast_each) {
+    if (fits_pattern(name, pattern)) return quoted(name);
+  }
+  return std::nullopt;
+}
+
+/// Contrasts of contrasts, of a session or subject; those below stay only where dummy contrasts ask for them.
+void apply_fixed_effects(const StatsNode& node, const char* level, GlmOptions& options) {
   if (node.contrasts.empty()) return;
-  const std::vector<ContrastRequest> of_runs = options.contrasts;
   std::vector<ContrastRequest> made;
   for (const StatsContrast& contrast : node.contrasts) {
     std::vector<std::string> terms;
     for (const std::string& name : contrast.conditions) {
-      const auto found =
-          std::find_if(of_runs.begin(), of_runs.end(), [&](const ContrastRequest& r) { return r.name == name; });
-      if (found == of_runs.end() || is_f_formula(found->formula)) {
-        throw UsageError(fmt::format("the subject's contrast '{}' is of '{}', which is no t contrast of the runs",
-                                     contrast.name, name));
+      const std::optional<std::string> found = formula_below(options, name);
+      if (!found) {
+        throw UsageError(fmt::format("the {}'s contrast '{}' is of '{}', which is no t contrast of the level below",
+                                     level, contrast.name, name));
       }
-      terms.push_back("(" + found->formula + ")");
+      terms.push_back("(" + *found + ")");
     }
     made.push_back({contrast.name, formula_of(contrast, terms)});
   }
-  if (!node.has_dummy_contrasts) options.contrasts.clear();
+  if (!node.has_dummy_contrasts) {
+    options.contrasts.clear();
+    options.contrast_each.clear();
+  }
   options.contrasts.insert(options.contrasts.end(), made.begin(), made.end());
 }
 
@@ -143,20 +157,25 @@ void apply_dataset(const StatsModel& model, GlmOptions& options) {
   const bool is_mean = node.columns == std::vector<std::string>{"1"} && node.contrasts.empty();
   if (is_mean) return;
   for (const std::string& column : node.columns) {
-    if (column.find('*') != std::string::npos) {
-      throw UsageError(
-          fmt::format("the model of the dataset has the column '{}'; name each value of a factor", column));
-    }
+    const std::size_t dot = column.find('.');
+    if (!has_wildcard(column) || (dot != std::string::npos && !has_wildcard(column.substr(0, dot)))) continue;
+    throw UsageError(fmt::format(
+        "the model of the dataset has the column '{}'; wildcards stand for values of a factor, as in group.*", column));
   }
   options.group.columns = node.columns;
   const auto term = [](const std::string& column) { return quoted(column == "1" ? "intercept" : column); };
   for (const StatsContrast& contrast : node.contrasts) {
     std::vector<std::string> terms;
-    for (const std::string& condition : contrast.conditions) terms.push_back(term(condition));
+    for (const std::string& condition : contrast.conditions) {
+      refuse_wildcard(condition, contrast.name);
+      terms.push_back(term(condition));
+    }
     options.group.contrasts.push_back({contrast.name, formula_of(contrast, terms)});
   }
   if (!node.has_dummy_contrasts) return;
+  if (node.contrasts.empty() && node.dummy_conditions.empty()) return;  // each column by itself
   for (const std::string& column : node.dummy_conditions.empty() ? node.columns : node.dummy_conditions) {
+    refuse_wildcard(column, "DummyContrasts of the dataset");
     options.group.contrasts.push_back({column == "1" ? "intercept" : column, term(column)});
   }
 }
@@ -186,8 +205,10 @@ void apply_stats_model(const StatsModel& model, GlmOptions& options) {
   options.no_drift = !model.high_pass_hz;
   apply_columns(model, options);
   apply_run_contrasts(model, options);
-  if (model.subject) apply_subject(*model.subject, options);
-  if (options.contrasts.empty() && !options.each_condition) {
+  options.by_session = model.session.has_value();
+  if (model.session) apply_fixed_effects(*model.session, "session", options);
+  if (model.subject) apply_fixed_effects(*model.subject, "subject", options);
+  if (options.contrasts.empty() && options.contrast_each.empty()) {
     throw UsageError("the model asks for no contrast: give its runs Contrasts or DummyContrasts");
   }
   if (model.dataset) apply_dataset(model, options);

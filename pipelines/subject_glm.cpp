@@ -13,6 +13,7 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/hash.h"
+#include "noema/core/pattern.h"
 #include "noema/io/atomic_file.h"
 #include "noema/io/confounds.h"
 #include "noema/io/nifti.h"
@@ -39,15 +40,6 @@ PreprocessOptions raw_options(const PreprocessOptions& preprocess) {
   return raw;
 }
 
-/// Whether a name fits a pattern in which `*` stands for any letters.
-bool fits(std::string_view name, std::string_view pattern) {
-  if (pattern.empty()) return name.empty();
-  if (pattern.front() != '*') {
-    return !name.empty() && name.front() == pattern.front() && fits(name.substr(1), pattern.substr(1));
-  }
-  return fits(name, pattern.substr(1)) || (!name.empty() && fits(name.substr(1), pattern));
-}
-
 /// Columns asked for by name, for the volumes that are left. A value missing in the first volume, as of derivatives,
 /// becomes that of the second.
 void add_named_columns(const Run& run, const GlmJob& job, Confounds& confounds) {
@@ -60,7 +52,7 @@ void add_named_columns(const Run& run, const GlmJob& job, Confounds& confounds) 
   for (const std::string& pattern : job.confound_columns) {
     const std::size_t before = places.size();
     for (std::size_t c = 0; c < table.names.size(); ++c) {
-      if (fits(table.names[c], pattern)) places.push_back(static_cast<Eigen::Index>(c));
+      if (fits_pattern(table.names[c], pattern)) places.push_back(static_cast<Eigen::Index>(c));
     }
     if (places.size() == before) places.push_back(table.index(pattern));  // says what there is
   }
@@ -83,6 +75,7 @@ FirstLevelOptions first_level_options(const GlmJob& job) {
   options.design.fir_delays = job.fir_delays;
   options.noise = job.noise;
   options.run_weights = job.run_weights;
+  options.by_session = job.by_session;
   options.slice_time_reference = job.slice_time_reference;
   if (job.no_drift) {
     options.design.drift = DriftModel::none;
@@ -145,6 +138,14 @@ void write_residuals(const fs::path& path, const ImageHeader& like, const Series
   writer.commit();
 }
 
+/// Where sessions are combined by themselves.
+std::string session_of(const GlmJob& job, const Run& run) {
+  if (!job.by_session) return "";
+  if (std::string session = run.entity("ses"); !session.empty()) return session;
+  throw DataError(fmt::format(
+      "the model combines the runs of each session, and run '{}' has none; leave out its node Session", run.id()));
+}
+
 SubjectGlm fit_subject(const GlmJob& job, const std::string& subject, const std::vector<std::size_t>& runs) {
   const PreprocessOptions raw = raw_options(job.preprocess);
   FirstLevelModel model(job.contrasts, first_level_options(job), known_columns(job, runs));
@@ -157,8 +158,8 @@ SubjectGlm fit_subject(const GlmJob& job, const std::string& subject, const std:
     // Where the run says to which time its slices were shifted, that counts (a series' start takes 0.5 for granted).
     if (run.slice_time_s) read.series.start_s += (0.5 - job.slice_time_reference) * read.series.tr_s;
     add_named_columns(run, job, read.confounds);
-    model.add(
-        {run.id(), &read.series, job.events[r], std::move(read.confounds.values), std::move(read.confounds.names)});
+    model.add({run.id(), session_of(job, run), &read.series, job.events[r], std::move(read.confounds.values),
+               std::move(read.confounds.names)});
     if (!job.save_residuals) continue;
     glm.files.push_back(residuals_file(subject, run.id()));
     write_residuals(job.output / glm.files.back(), read_header(run.bold), read.series,
@@ -167,6 +168,11 @@ SubjectGlm fit_subject(const GlmJob& job, const std::string& subject, const std:
   FirstLevelResult result = model.result();
   for (const ContrastResult& contrast : result.contrasts) {
     glm.maps.push_back(glm_map(contrast.request.name, contrast.maps));
+  }
+  for (const auto& [session, contrasts] : result.sessions) {
+    for (const ContrastResult& contrast : contrasts) {
+      glm.sessions[session].push_back(glm_map(contrast.request.name, contrast.maps));
+    }
   }
   glm.runs = std::move(result.runs);
   return glm;
@@ -186,6 +192,7 @@ std::string configuration_of(const GlmJob& job, const std::vector<std::size_t>& 
                                                    {"fir_delays", job.fir_delays},
                                                    {"noise", noise_model_name(job.noise)},
                                                    {"run_weights", run_weights_name(job.run_weights)},
+                                                   {"by_session", job.by_session},
                                                    {"slice_time_reference", job.slice_time_reference},
                                                    {"high_pass_hz", job.high_pass_hz.value_or(0)},
                                                    {"no_drift", job.no_drift},
@@ -234,6 +241,7 @@ json model_json(const GlmJob& job, const std::string& subject, const SubjectGlm&
           {"high_pass_hz", job.high_pass_hz ? json(*job.high_pass_hz) : json()},
           {"noise", noise_model_name(job.noise)},
           {"run_weights", run_weights_name(job.run_weights)},
+          {"by_session", job.by_session},
           {"slice_time_reference", job.slice_time_reference},
           {"effects", "percent of the voxel's mean"},
           {"runs", runs},
@@ -254,6 +262,14 @@ void keep(const GlmJob& job, const std::string& subject, const std::vector<std::
     const std::string stem = fmt::format("{}sub-{}_", folder_of(subject), subject);
     for (std::string& file : write_glm_map(job.output, stem, map, *job.voxels, like)) {
       glm.files.push_back(std::move(file));
+    }
+  }
+  for (const auto& [session, maps] : glm.sessions) {
+    const std::string stem = fmt::format("sub-{0}/ses-{1}/func/sub-{0}_ses-{1}_", subject, session);
+    for (const GlmMap& map : maps) {
+      for (std::string& file : write_glm_map(job.output, stem, map, *job.voxels, like)) {
+        glm.files.push_back(std::move(file));
+      }
     }
   }
   glm.files.push_back(

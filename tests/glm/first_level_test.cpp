@@ -90,6 +90,42 @@ TEST(FirstLevel, CombinesRunsByFixedEffects) {
 }
 
 // F of a run is that of its fit, in percent or not; over two runs of one design it is F of the mean.
+// Two runs of one session count as much as the one of the other.
+TEST(FirstLevel, CombinesSessionsAfterTheirRuns) {
+  const Series series[] = {make_series(41, {"a", "b"}), make_series(42, {"a", "b"}), make_series(43, {"a", "b"})};
+  std::vector<RunData> runs;
+  for (const Series& one : series) runs.push_back(make_run("run " + std::to_string(runs.size()), one));
+  runs[0].session = runs[2].session = "one";
+  runs[1].session = "two";
+  const std::vector<ContrastRequest> contrasts{{"a", "a"}, {"any", "a; b"}};
+  const auto of_run = [&](std::size_t r) { return first_level({runs[r]}, contrasts).contrasts[0].maps; };
+  const ContrastMaps maps[] = {of_run(0), of_run(1), of_run(2)};
+  FirstLevelOptions options;
+  options.by_session = true;
+  const FirstLevelResult found = first_level(runs, contrasts, options);
+  ASSERT_EQ(found.sessions.size(), 2U);
+  const ContrastResult& one = found.sessions.at("one")[0];
+  EXPECT_THAT(one.runs, ElementsAre(0U, 2U));
+  EXPECT_LE((one.maps.effect - (maps[0].effect + maps[2].effect) / 2).norm(), 1e-12);
+  EXPECT_LE((one.maps.variance - (maps[0].variance + maps[2].variance) / 4).norm(), 1e-12);
+  EXPECT_LE((found.sessions.at("two")[0].maps.effect - maps[1].effect).norm(), 1e-12);
+  EXPECT_TRUE(found.sessions.at("two")[1].maps.is_f());
+  const ContrastMaps& all = found.contrasts[0].maps;
+  EXPECT_LE((all.effect - (one.maps.effect + maps[1].effect) / 2).norm(), 1e-12);
+  EXPECT_LE((all.variance - (one.maps.variance + maps[1].variance) / 4).norm(), 1e-12);
+  EXPECT_EQ(all.df, maps[0].df + maps[1].df + maps[2].df);
+
+  options.run_weights = RunWeights::precision;  // for which it makes no difference
+  const FirstLevelResult weighted = first_level(runs, contrasts, options);
+  options.by_session = false;
+  const FirstLevelResult at_once = first_level(runs, contrasts, options);
+  EXPECT_TRUE(at_once.sessions.empty());
+  for (std::size_t c = 0; c < 2; ++c) {
+    EXPECT_LE((weighted.contrasts[c].maps.stat - at_once.contrasts[c].maps.stat).norm(),
+              1e-9 * at_once.contrasts[c].maps.stat.norm());
+  }
+}
+
 TEST(FirstLevel, FContrasts) {
   const Series one = make_series(13, {"a", "b"}), two = make_series(14, {"a", "b"});
   const std::vector<ContrastRequest> request{{"any", "a; b"}};

@@ -56,6 +56,12 @@ TEST(GroupDesign, ColumnsOneByOne) {
   EXPECT_EQ(design.values.col(0), Eigen::VectorXd::Ones(6));
   EXPECT_EQ(design.values.col(1), (Eigen::VectorXd(6) << 50, 20, 30, 25, 45, 40).finished());
   EXPECT_EQ(design.values.col(2), (Eigen::VectorXd(6) << 0, 1, 0, 1, 0, 1).finished());
+  // Wildcards stand for the values of these subjects.
+  const DesignMatrix all = make_group_columns(participants(), kSubjects, {"group.*", "age"});
+  EXPECT_THAT(all.names, ElementsAre("group.control", "group.patient", "age"));
+  EXPECT_EQ(all.values.col(1), design.values.col(2));
+  EXPECT_THAT(make_group_columns(participants(), kSubjects, {"pair.[!2]"}).names, ElementsAre("pair.1", "pair.3"));
+  EXPECT_THROW(make_group_columns(participants(), kSubjects, {"group.o*"}), UsageError);
   EXPECT_THROW(make_group_columns(participants(), kSubjects, {"group.other"}), DataError);
   EXPECT_THROW(make_group_columns(participants(), kSubjects, {"group"}), DataError);
   EXPECT_THROW(make_group_columns(participants(), {"07"}, {"age"}), DataError);

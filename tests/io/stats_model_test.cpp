@@ -83,6 +83,17 @@ TEST_F(StatsModelTest, ReadsItsParts) {
   EXPECT_THAT(model.dataset->dummy_conditions, ElementsAre("age"));
 }
 
+TEST_F(StatsModelTest, SessionsStandBetweenRunsAndSubjects) {
+  EXPECT_FALSE(read().session);
+  json session = model_["Nodes"][1];
+  session["Level"] = "Session";
+  session["GroupBy"] = {"subject", "session", "contrast"};
+  model_["Nodes"].push_back(session);
+  const StatsModel model = read();
+  ASSERT_TRUE(model.session && model.subject);
+  EXPECT_TRUE(model.session->has_dummy_contrasts);
+}
+
 TEST_F(StatsModelTest, WhatIsNotSupportedIsNamed) {
   const json whole = model_;
   const auto after = [&](const std::function<void()>& change) {
@@ -97,7 +108,12 @@ TEST_F(StatsModelTest, WhatIsNotSupportedIsNamed) {
   EXPECT_THAT(after([&] { run()["Model"]["VarianceComponents"] = json::array({1}); }),
               HasSubstr("Nodes[0].Model.VarianceComponents: is not supported"));
   EXPECT_THAT(after([&] { run()["Model"]["Type"] = "meta"; }), HasSubstr("Nodes[0].Model.Type: 'meta'"));
-  EXPECT_THAT(after([&] { run()["Level"] = "Session"; }), HasSubstr("Nodes[0].Level: 'Session'"));
+  EXPECT_THAT(after([&] { run()["Level"] = "Group"; }), HasSubstr("Nodes[0].Level: 'Group'"));
+  EXPECT_THAT(after([&] {
+                model_["Nodes"][1]["Level"] = "Session";
+                model_["Nodes"][1]["Model"]["X"] = {1, "age"};
+              }),
+              HasSubstr("Nodes[1].Model.X: 1 alone"));
   EXPECT_THAT(after([&] { model_["Nodes"][1]["Level"] = "Run"; }), HasSubstr("Nodes[1].Level: 'Run' comes twice"));
   EXPECT_THAT(after([&] { model_["Nodes"].erase(0); }), HasSubstr("Nodes: there is no node of level Run"));
   EXPECT_THAT(after([&] { model_["Nodes"][1]["Model"]["X"] = {1, "age"}; }), HasSubstr("Nodes[1].Model.X"));

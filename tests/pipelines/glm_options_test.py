@@ -193,6 +193,81 @@ def f_over_subjects(data, folder):
     assert "needs 3 subjects" in errors and not list((folder / "group-few" / "maps").glob("*any*")), errors
 
 
+def move_to_session(data, run_label, session):
+    """The files of one run of subject 01."""
+    for base in (data, data / "derivatives" / "simulated"):
+        to = base / "sub-01" / f"ses-{session}" / "func"
+        to.mkdir(parents=True, exist_ok=True)
+        for path in (base / "sub-01" / "func").glob(f"sub-01_*run-{run_label}_*"):
+            path.rename(to / path.name.replace("sub-01_", f"sub-01_ses-{session}_", 1))
+
+
+def sessions_and_wildcards(folder):
+    """Runs 01 and 02 of session a and run 03 of b: the mean over sessions of the means over runs."""
+    data = damage.simulate(folder / "sessions", subjects=1, runs=3, states=3, voxel=4)
+    effects = []
+    for run_label in ("01", "02", "03"):
+        out = folder / f"one-{run_label}"
+        run("glm", data, out, "--run", run_label, "--contrast", "first=state1 - state2,second=state2", "--high-pass", "0.01",
+            "--confound-columns", "rot_x", "--confound-columns", "rot_y", "--mask", mask_of(data))
+        effects.append([maps(out, name, "effect") for name in ("first", "second")])
+    for run_label, session in (("01", "a"), ("02", "a"), ("03", "b")):
+        move_to_session(data, run_label, session)
+    node = {"Level": "Run", "Name": "run", "GroupBy": ["run", "session", "subject"],
+            "Transformations": {"Transformer": "pybids-transforms-v1",
+                                "Instructions": [{"Name": "Factor", "Input": ["trial_type"]},
+                                                 {"Name": "Convolve", "Input": ["trial_type.*"], "Model": "spm"}]},
+            "Model": {"Type": "glm", "X": ["trial_type.st?te[12]", "trial_type.state3", "rot_[!z]", 1],
+                      "Options": {"HighPassFilterCutoffHz": 0.01}},
+            "Contrasts": [{"Name": "first", "ConditionList": ["trial_type.state1", "trial_type.state2"], "Weights": [1, -1],
+                           "Test": "t"}],
+            "DummyContrasts": {"Test": "t", "Conditions": ["trial_type.*2"]}}
+    session = {"Level": "Session", "Name": "session", "GroupBy": ["session", "subject", "contrast"],
+               "Model": {"X": [1], "Type": "meta"},
+               "Contrasts": [{"Name": "second", "ConditionList": ["state2"], "Weights": [1], "Test": "t"}],
+               "DummyContrasts": {"Test": "t"}}
+    model = {"Name": "states", "BIDSModelVersion": "1.0.0", "Nodes": [node, session]}
+    file = folder / "sessions.json"
+
+    def write():
+        file.write_text(json.dumps(model))
+        return file
+
+    out = folder / "by-session"
+    run("glm", data, out, "--model", write(), "--mask", mask_of(data))
+    names, _ = table(out / "sub-01" / "func" / "sub-01_ses-a_task-states_run-01_design.tsv")
+    assert names[:3] == ["state1", "state2", "state3"] and "rot_x" in names and "rot_y" in names, names
+    assert "rot_z" not in names and "trans_x" not in names, names
+    assert sorted(entry["name"] for entry in results(out)["contrasts"]) == ["first", "second", "state2"]
+    for place, name in enumerate(("first", "second")):
+        kept = {s: image(out / "sub-01" / f"ses-{s}" / "func" / f"sub-01_ses-{s}_contrast-{name}_stat-effect_statmap.nii.gz")
+                for s in "ab"}
+        found = of_subject(out, "01", name, "effect")
+        by_run = [effects[r][place] for r in range(3)]
+        largest = max(abs(x) for x in by_run[0])
+        assert largest > 0
+        for v, (one, two, three) in enumerate(zip(*by_run)):
+            for value, expected in ((kept["a"][v], (one + two) / 2), (kept["b"][v], three),
+                                    (found[v], ((one + two) / 2 + three) / 2)):
+                assert abs(value - expected) < 1e-4 * largest, (name, v, value, expected)
+    for file_name in results(out)["files"]:
+        assert (out / file_name).exists(), file_name
+    errors, _ = run("glm", data, out, "--model", file, "--mask", mask_of(data))
+    assert "1 of 1 subjects were finished before" in errors, errors
+
+    node["Contrasts"][0]["ConditionList"][0] = "trial_type.*"
+    errors, _ = run("glm", data, folder / "refused", "--model", write(), status=2)
+    assert "'trial_type.*'" in errors and "single columns" in errors, errors
+    node["Contrasts"][0]["ConditionList"][0] = "trial_type.state1"
+    node["Model"]["X"][0] = "trial_type.face*"
+    errors, _ = run("glm", data, folder / "refused", "--model", write(), status=2)
+    assert "'face*'" in errors and "state1, state2, state3" in errors, errors
+
+
+def mask_of(data):
+    return next((data / "derivatives").rglob("sub-01*_run-01_*brain_mask.nii.gz"))
+
+
 def stats_model(data, folder):
     convolve = {"Name": "Convolve", "Input": ["trial_type.*"], "Model": "glover", "Derivative": True}
     contrast = {"Name": "difference", "ConditionList": ["trial_type.state1", "trial_type.state2"],
@@ -219,6 +294,14 @@ def stats_model(data, folder):
         "--high-pass", "0.01", "--confound-columns", "trans_x", "--group-formula", "group",
         "--group-contrast", "more=group[b] - group[a]")
     assert bytes_of(folder / "by-model") == bytes_of(folder / "by-words") != {}
+    group["Model"]["X"] = ["group.*"]
+    file.write_text(json.dumps(model))
+    run("glm", data, folder / "by-wildcard", "--model", file)
+    assert bytes_of(folder / "by-wildcard") == bytes_of(folder / "by-model")
+    group["Model"]["X"] = ["*"]
+    file.write_text(json.dumps(model))
+    errors, _ = run("glm", data, folder / "refused", "--model", file, status=2)
+    assert "as in group.*" in errors, errors
     assert of_subject(folder / "by-model", "02", "any", "F") == of_subject(folder / "by-words", "02", "any", "F")
 
     node["Transformations"]["Instructions"].append({"Name": "Scale", "Input": ["trans_x"]})
@@ -238,6 +321,7 @@ with Folder() as folder:
     questions(data, folder)
     f_over_subjects(data, folder)
     stats_model(data, folder)
+    sessions_and_wildcards(folder)
     reuse(damage.copy(data, folder / "changing"), folder)
     others_go_on(damage.copy(data, folder / "broken"), folder)
     slices_shifted_to_the_begin(damage.copy(data, folder / "shifted"), folder)
