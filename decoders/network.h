@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "noema/mixers/layers.h"
 #include "noema/decoders/voxel_box.h"
 #include "noema/learn/adamw.h"
+#include "noema/mixers/layers.h"
 
 namespace noema {
 
@@ -31,10 +31,10 @@ bool is_output_layer(std::string_view name);
 class Network : public torch::nn::Module {
  public:
   /// @param windows (B, T, F) float32; @param weights (B, T), 0 where padded, else the weight of the volume.
-  /// @return        (B, K). What `windows` holds where padded has no influence.
+  /// @return        (B, K). What `windows` holds where padded has no influence if it is finite.
   virtual at::Tensor forward(const at::Tensor& windows, const at::Tensor& weights, const Draws& draws) const = 0;
 
-  /// All parameters; weight decay for weights, but not for biases, norms and kernels in time.
+  /// All parameters, as `training_tags` has them: weight decay for weights, but not for biases, norms and free taps.
   virtual std::vector<TrainedParameter> trained_parameters() const;
 };
 

@@ -201,4 +201,12 @@ at::Tensor long_conv(const at::Tensor& u, const at::Tensor& past, const LongConv
               static_cast<std::int64_t>(extras.precision));
 }
 
+bool long_conv_has_cuda() {
+#ifdef NOEMA_HAVE_CUDA
+  return true;
+#else
+  return false;
+#endif
+}
+
 }  // namespace noema

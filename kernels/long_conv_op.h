@@ -31,4 +31,7 @@ struct LongConvExtras {
 /// @throws c10::Error for other shapes, types and devices, and when a gradient of the gradient is asked for.
 at::Tensor long_conv(const at::Tensor& u, const at::Tensor& past, const LongConvExtras& extras = {});
 
+/// Is `long_conv` built for tensors on a GPU?
+bool long_conv_has_cuda();
+
 }  // namespace noema

@@ -9,6 +9,7 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -29,7 +30,8 @@ void AdamW::step(double learning_rate) {
   std::map<std::pair<double, bool>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameters_[i].tensor.grad().defined()) continue;
-    groups[{parameters_[i].learning_rate_scale, parameters_[i].decay}].push_back(i);
+    const double rate = learning_rate * parameters_[i].learning_rate_scale;
+    groups[{std::min(rate, parameters_[i].largest_learning_rate), parameters_[i].decay}].push_back(i);
   }
   for (const auto& [treatment, members] : groups) {
     std::vector<at::Tensor> values, gradients, first, second, counts;
@@ -41,7 +43,7 @@ void AdamW::step(double learning_rate) {
       counts.push_back(at::full({}, static_cast<double>(steps_),
                                 parameters_[i].tensor.options().dtype(at::kFloat).requires_grad(false)));
     }
-    at::_fused_adamw_(values, gradients, first, second, {}, counts, learning_rate * treatment.first, 0.9, 0.999,
+    at::_fused_adamw_(values, gradients, first, second, {}, counts, treatment.first, 0.9, 0.999,
                       treatment.second ? weight_decay_ : 0.0, 1e-8, /*amsgrad=*/false, /*maximize=*/false);
   }
 }

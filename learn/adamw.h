@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct TrainedParameter {
   /// Its learning rate is the loop's, multiplied by this.
   double learning_rate_scale = 1;
   bool decay = true;
+  /// And at most this.
+  double largest_learning_rate = std::numeric_limits<double>::infinity();
 };
 
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101); β = (0.9, 0.999), ε = 1e-8.

@@ -47,6 +47,11 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const std::int64_t shared = q.size(1) / k.size(1), queries = q.size(2), keys = k.size(2);
   const at::Tensor all_k = shared == 1 ? k : k.repeat_interleave(shared, 1);
   const at::Tensor all_v = shared == 1 ? v : v.repeat_interleave(shared, 1);
+  const at::Tensor some_padded = mask.defined() && !mask.all().item<bool>() ? mask.ne(0) : at::Tensor();
+  const bool square = first == 0 && queries == keys && reach.window == 0;
+  if (!some_padded.defined() && (square || (reach.window == 0 && !reach.causal))) {
+    return at::scaled_dot_product_attention(q, all_k, all_v, {}, 0, reach.causal);
+  }
   const std::int64_t block = block_of(reach, queries);
   std::vector<at::Tensor> parts;
   for (std::int64_t begin = 0; begin < queries; begin += block) {
@@ -55,9 +60,9 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     const std::int64_t behind = reach.window == 0 ? keys : time + count + reach.window - 1;
     const std::int64_t to = reach.causal ? time + count : std::min(keys, behind);
     at::Tensor seen = pairs_seen(reach, time, count, from, to - from, q.device());
-    if (mask.defined()) {
+    if (some_padded.defined()) {
       const at::Tensor own = pairs_seen({false, 1}, time, count, from, to - from, q.device());
-      const at::Tensor real = mask.narrow(1, from, to - from).ne(0).view({-1, 1, 1, to - from});
+      const at::Tensor real = some_padded.narrow(1, from, to - from).view({-1, 1, 1, to - from});
       seen = seen & (real | own);  // (B, 1, T, S)
     }
     parts.push_back(at::scaled_dot_product_attention(q.narrow(2, begin, count), all_k.narrow(2, from, to - from),
@@ -150,8 +155,9 @@ std::int64_t Attention::state_bytes() const {
   const std::int64_t kept = options_.groups * head_channels(), window = options_.reach.window;
   const auto bytes = static_cast<std::int64_t>(parameters().front().element_size());
   if (options_.reach.causal) return 2 * kept * (window > 0 ? window - 1 : options_.volumes) * bytes;
-  const std::int64_t reach = window > 0 ? 2 * window - 1 : options_.volumes;
-  return (2 * kept + options_.channels) * reach * bytes;
+  const std::int64_t at_hand = window > 0 ? 2 * window - 2 : options_.volumes;
+  const std::int64_t waiting = window > 0 ? window - 1 : options_.volumes;
+  return (2 * kept * at_hand + 2 * options_.channels * waiting) * bytes;
 }
 
 }  // namespace noema

@@ -21,8 +21,9 @@ struct AttentionReach {
 /// @param q     (B, H, T, D): queries at the times first … first + T − 1 of the keys.
 /// @param k, v  (B, G, S, D), H a multiple of G.
 /// @param mask  (B, S): 0 for keys that none but the query of their own time may see; undefined: all may be seen.
-/// @return      (B, H, T, D). Gradient: exact, once. Cost O(T·S), with a window O(T·window), in time; the weights of
-///              all pairs are never kept with LibTorch's fused kernel.
+/// @return      (B, H, T, D). Gradient: exact, once. Cost O(T·S), with a window O(T·window), in time. LibTorch's fused
+///              kernel does not keep the weights of pairs; but where keys are padded, with a window, or for T < S,
+///              which pairs may be seen is kept as a table of T·S (with a window, T·window; if padded, for each of B).
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionReach& reach,
                      const at::Tensor& mask = {}, std::int64_t first = 0);
 
@@ -55,12 +56,13 @@ class Attention : public Mixer {
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const override;
   std::int64_t flops(std::int64_t volumes) const override;
-  /// Keys and values: causal, of the window but its last volume, or of the longest window expected; otherwise those and
-  /// the queries of the reach to both sides.
+  /// Keys and values: causal, of the window but its last volume, or of the longest window expected. Otherwise each
+  /// volume waits for the window behind it: keys and values of 2·(window − 1) volumes, queries and x of window − 1; or
+  /// all of the longest window expected.
   std::int64_t state_bytes() const override;
   bool has_recurrence() const override { return options_.reach.causal; }
-  /// Keys (B, G, S, D), rotated; values alike; the number of volumes so far. S grows to window − 1, or with each
-  /// volume.
+  /// Keys (B, G, S, D), not yet rotated, and values alike. S grows to window − 1, or with each volume. Distances alone
+  /// matter, so each call rotates them anew from 0, at a cost of O(S).
   MixerState initial_state(std::int64_t batch) const override;
   at::Tensor advance(const at::Tensor& x, MixerState& state) const override;
 

@@ -13,7 +13,7 @@
 #include <numbers>
 
 #include "noema/core/error.h"
-#include "noema/mixers/long_conv.h"
+#include "noema/mixers/long_convolution.h"
 
 namespace noema {
 namespace {
@@ -40,7 +40,9 @@ SineKernel::SineKernel(std::int64_t channels, std::int64_t taps, const SineKerne
   for (std::int64_t layer = 0; layer < options.layers + 2; ++layer) {
     const std::int64_t in = layer == 0 ? 1 + 2 * options.waves : options.width;
     const std::int64_t out = layer == options.layers + 1 ? channels : options.width;
-    layers_.push_back(register_module(fmt::format("layer{}", layer), std::make_shared<Linear>(in, out, generator)));
+    const bool offset = layer <= options.layers;
+    layers_.push_back(
+        register_module(fmt::format("layer{}", layer), std::make_shared<Linear>(in, out, generator, offset)));
   }
 }
 
@@ -48,15 +50,19 @@ at::Tensor SineKernel::taps(std::int64_t volumes) const {
   const std::int64_t n = std::min(volumes, length_);
   const at::Tensor lag = lags(n, frequency_).unsqueeze(1);                                     // (n, 1)
   const at::Tensor place = lag / static_cast<double>(std::max<std::int64_t>(length_ - 1, 1));  // 0 … 1
-  const at::Tensor wave =
-      lags(options_.waves, frequency_).add(1) * (2 * std::numbers::pi / static_cast<double>(length_));
-  const at::Tensor phase = lag * wave;                           // (n, waves)
-  at::Tensor h = at::cat({place, phase.cos(), phase.sin()}, 1);  // (n, 1 + 2·waves)
+  const at::Tensor turns =
+      at::linspace(1e-4, static_cast<double>(options_.waves - 1), options_.waves, like(frequency_));  // (waves)
+  const at::Tensor phase = lag * turns * (2 * std::numbers::pi / static_cast<double>(length_));       // (n, waves)
+  at::Tensor h = at::cat({place, phase.cos(), -phase.sin()}, 1);  // (n, 1 + 2·waves)
   for (std::size_t layer = 0; layer + 1 < layers_.size(); ++layer) h = (frequency_ * layers_[layer]->forward(h)).sin();
   const double target = std::log(100.0);
   const at::Tensor rates =
       at::linspace(target / options_.slow_decay, target / options_.fast_decay, channels_, like(frequency_));  // (C)
   return (layers_.back()->forward(h) * (place * rates).neg().exp()).t();                                      // (C, n)
+}
+
+TrainingTag SineKernel::training_tag(std::string_view, const at::Tensor& parameter) const {
+  return {.decay = parameter.dim() > 1, .kernel = true, .largest_learning_rate = kLargestKernelRate};
 }
 
 std::int64_t SineKernel::flops(std::int64_t volumes) const {
@@ -83,6 +89,10 @@ at::Tensor BandLimitedKernel::taps(std::int64_t volumes) const {
   return coefficients_.matmul((waves * places).cos());  // (C, M) · (M, n)
 }
 
+TrainingTag BandLimitedKernel::training_tag(std::string_view, const at::Tensor&) const {
+  return {.decay = false, .kernel = true};
+}
+
 std::int64_t BandLimitedKernel::flops(std::int64_t volumes) const {
   return std::min(volumes, length_) * coefficients_.size(1) * (2 * channels_ + 10);
 }
@@ -100,6 +110,10 @@ at::Tensor ShiftKernel::taps(std::int64_t volumes) const {
   // Σ_n B[n]·C[n + i] is the convolution of B with C reversed, at L − 1 − i.
   const at::Tensor reversed = long_convolution(b_.t().unsqueeze(0), c_.flip(1), LagConvention::causal)[0].t();
   return reversed.flip(1).narrow(1, 0, std::min(volumes, length_));
+}
+
+TrainingTag ShiftKernel::training_tag(std::string_view name, const at::Tensor& parameter) const {
+  return name == "c" ? usual_tag(parameter) : kDynamics;
 }
 
 std::int64_t ShiftKernel::flops(std::int64_t) const { return convolution_flops(channels_, length_, length_); }

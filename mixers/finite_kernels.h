@@ -10,13 +10,13 @@
 
 namespace noema {
 
-/// What a sine kernel is like; the defaults are the published ones.
+/// What a sine kernel is like; the defaults are those of Monarch Mixer, but for the width, which is Hyena's.
 struct SineKernelOptions {
-  /// Of the hidden layers.
+  /// Of the hidden layers; Monarch Mixer: 128.
   std::int64_t width = 64;
   std::int64_t layers = 2;  ///< hidden ones after the first
-  /// Waves over the kernel that are put in beside the lag itself, as cosine and sine.
-  std::int64_t waves = 1;
+  /// Waves over the kernel that are put in beside the lag itself, as cosine and minus sine; Hyena: 1.
+  std::int64_t waves = 2;
   /// Where the learned frequencies of the sines start.
   double frequency = 10;
   /// After which part of the kernel a channel has decayed to 1 %: from the first to the last channel.
@@ -25,13 +25,16 @@ struct SineKernelOptions {
 };
 
 /// k[c, i] = MLP(lag i)[c] · exp(−i/(L − 1) · rate[c]): a network of sines of the lag under a window that decays
-/// (Poli et al. 2023, Hyena, arXiv 2302.10866). The rates are fixed.
+/// (Poli et al. 2023, Hyena, arXiv 2302.10866; Fu et al. 2023, Monarch Mixer, arXiv 2310.12109). The lag is put in as
+/// i/(L − 1) and waves of 1e-4 … waves − 1 turns over the kernel, evenly spaced (a single one hardly turns), the last
+/// layer has no offset, and the rates are fixed, all as published. Learning rate at most 1e-3.
 class SineKernel : public FiniteKernel {
  public:
   SineKernel(std::int64_t channels, std::int64_t taps, const SineKernelOptions& options, at::Generator& generator);
 
   at::Tensor taps(std::int64_t volumes) const override;
   std::int64_t flops(std::int64_t volumes) const override;
+  TrainingTag training_tag(std::string_view name, const at::Tensor& parameter) const override;
 
  private:
   SineKernelOptions options_;
@@ -47,6 +50,8 @@ class BandLimitedKernel : public FiniteKernel {
 
   at::Tensor taps(std::int64_t volumes) const override;
   std::int64_t flops(std::int64_t volumes) const override;
+  /// As free taps.
+  TrainingTag training_tag(std::string_view name, const at::Tensor& parameter) const override;
 
  private:
   at::Tensor coefficients_;  // (C, M): θ
@@ -60,6 +65,8 @@ class ShiftKernel : public FiniteKernel {
 
   at::Tensor taps(std::int64_t volumes) const override;
   std::int64_t flops(std::int64_t volumes) const override;
+  /// C as the other weights, B as dynamics.
+  TrainingTag training_tag(std::string_view name, const at::Tensor& parameter) const override;
 
  private:
   at::Tensor b_;  // (C, L)

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "noema/core/error.h"
-#include "noema/mixers/long_conv.h"
+#include "noema/mixers/long_convolution.h"
 
 namespace noema {
 

@@ -2,7 +2,7 @@
 
 #include <ATen/ops/zeros.h>
 
-#include "noema/mixers/long_conv.h"
+#include "noema/mixers/long_convolution.h"
 
 namespace noema {
 

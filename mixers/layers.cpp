@@ -2,7 +2,6 @@
 
 #include <ATen/ops/conv3d.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
@@ -24,12 +23,14 @@ at::Tensor uniform(at::IntArrayRef shape, std::int64_t inputs, at::Generator& ge
 
 at::Tensor dropout(const at::Tensor& x, double p, const Draws& draws) {
   if (!draws || p == 0) return x;
-  return x * at::empty_like(x, x.options().requires_grad(false)).bernoulli_(1 - p, draws).div_(1 - p);
+  // Of x's sizes alone: what is dropped must not depend on its strides.
+  return x * at::empty(x.sizes(), x.options().requires_grad(false)).bernoulli_(1 - p, draws).div_(1 - p);
 }
 
-Linear::Linear(std::int64_t in, std::int64_t out, at::Generator& generator)
-    : weight_(register_parameter("weight", uniform({out, in}, in, generator))),
-      bias_(register_parameter("bias", uniform({out}, in, generator))) {}
+Linear::Linear(std::int64_t in, std::int64_t out, at::Generator& generator, bool offset)
+    : weight_(register_parameter("weight", uniform({out, in}, in, generator))) {
+  if (offset) bias_ = register_parameter("bias", uniform({out}, in, generator));
+}
 
 at::Tensor Linear::forward(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
 

@@ -16,15 +16,15 @@ using Draws = std::optional<at::Generator>;
 /// Zeroes each value with probability `p` and divides the others by 1 − p; `x` itself without `draws`.
 at::Tensor dropout(const at::Tensor& x, double p, const Draws& draws);
 
-/// y = x·Wᵀ + b over the last axis; W and b start uniform in ±1/√in, from `generator`.
+/// y = x·Wᵀ + b over the last axis, or without b; W and b start uniform in ±1/√in, from `generator`.
 class Linear : public torch::nn::Module {
  public:
-  Linear(std::int64_t in, std::int64_t out, at::Generator& generator);
+  Linear(std::int64_t in, std::int64_t out, at::Generator& generator, bool offset = true);
   at::Tensor forward(const at::Tensor& x) const;
 
  private:
   at::Tensor weight_;  // (out, in)
-  at::Tensor bias_;    // (out)
+  at::Tensor bias_;    // (out), or undefined
 };
 
 /// Zero mean and unit variance over the last axis, then a learned scale and offset (Ba et al. 2016, arXiv 1607.06450).

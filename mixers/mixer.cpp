@@ -11,6 +11,8 @@ void require_option(bool good, std::string_view mixer, std::string_view option, 
   if (!good) throw UsageError(fmt::format("{} option {} is {}, expected {}", mixer, option, found, expected));
 }
 
+TrainingTag Mixer::training_tag(std::string_view, const at::Tensor& parameter) const { return usual_tag(parameter); }
+
 std::int64_t Mixer::parameter_count() const {
   std::int64_t count = 0;
   for (const at::Tensor& parameter : parameters()) count += parameter.numel();

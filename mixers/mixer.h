@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "noema/mixers/layers.h"
+#include "noema/mixers/training_tags.h"
 
 namespace noema {
 
@@ -20,14 +21,16 @@ void require_option(bool good, std::string_view mixer, std::string_view option, 
                     std::string_view expected);
 
 /// A block from series to series of the same shape.
-class Mixer : public torch::nn::Module {
+class Mixer : public torch::nn::Module, public TrainingAdvice {
  public:
   /// @param x    (B, T, C), time in the middle.
   /// @param mask (B, T, 1) of x's dtype: 1 for a volume, 0 where padded. What `x` holds where padded has no influence
-  /// on
-  ///             volumes, and the result there has no meaning.
+  ///             on volumes if it is finite, and the result there has no meaning.
   /// @return     (B, T, C). Gradient: exact in `x` and all parameters.
   virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const = 0;
+
+  /// The usual, unless a mixer says otherwise.
+  TrainingTag training_tag(std::string_view name, const at::Tensor& parameter) const override;
 
   std::int64_t parameter_count() const;
   /// Floating-point operations of a forward pass over one window of `volumes`.

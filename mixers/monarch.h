@@ -26,8 +26,8 @@ at::Tensor block_diagonal_product(const at::Tensor& x, const at::Tensor& w);
 at::Tensor monarch_product(const at::Tensor& x, const at::Tensor& w1, const at::Tensor& w2);
 
 enum class ChannelStructure {
-  block_diagonal,  ///< blocks of channels that never meet, as in the released Monarch Mixer
-  monarch,         ///< two block-diagonal factors: every channel reaches every other
+  block_diagonal,  ///< blocks of channels that never meet
+  monarch,         ///< two block-diagonal factors; every input reaches every output if blocks² ≤ the inputs
 };
 
 /// y = W·x + b over the last axis, W structured; its factors start uniform in ±1/√(inputs of a block).

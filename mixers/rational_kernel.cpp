@@ -12,7 +12,7 @@
 #include <cmath>
 
 #include "noema/core/error.h"
-#include "noema/mixers/long_conv.h"
+#include "noema/mixers/long_convolution.h"
 
 namespace noema {
 namespace {
@@ -73,6 +73,10 @@ at::Tensor RationalKernel::advance(const at::Tensor& u, at::Tensor& state) const
     state = extended.narrow(2, 0, order);
   }
   return at::stack(outputs, 1).to(u.scalar_type());
+}
+
+TrainingTag RationalKernel::training_tag(std::string_view name, const at::Tensor& parameter) const {
+  return name == "numerator" ? usual_tag(parameter) : kDynamics;
 }
 
 std::int64_t RationalKernel::state_bytes() const {

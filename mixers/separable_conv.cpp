@@ -115,11 +115,15 @@ at::Tensor SeparableConv::advance(const at::Tensor& x, MixerState& state) const 
   return behind_convolution(x, mixed + skip_ * v, {});
 }
 
+TrainingTag SeparableConv::training_tag(std::string_view name, const at::Tensor& parameter) const {
+  return name.ends_with("_kernel") ? kFreeTaps : Mixer::training_tag(name, parameter);
+}
+
 std::int64_t SeparableConv::flops(std::int64_t volumes) const {
   const std::int64_t values = volumes * places() * options_.features;
   std::int64_t convolutions = 0;
   for (const std::int64_t size : options_.grid) {
-    convolutions += convolution_flops(values / size, size, 2 * options_.taps);
+    convolutions += convolution_flops(values / size, size, options_.taps, /*two_sided=*/true);
   }
   if (options_.time_taps > 0) {
     convolutions += convolution_flops(values / volumes, volumes, options_.time_taps);

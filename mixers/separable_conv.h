@@ -8,7 +8,8 @@
 #include <memory>
 #include <vector>
 
-#include "noema/mixers/long_conv.h"
+#include "noema/mixers/long_kernel.h"
+#include "noema/mixers/mixer.h"
 
 namespace noema {
 
@@ -53,6 +54,8 @@ class SeparableConv : public Mixer {
   std::int64_t flops(std::int64_t volumes) const override;
   /// The last `time_taps` − 1 volumes, convolved in space.
   std::int64_t state_bytes() const override;
+  /// Kernels as free taps.
+  TrainingTag training_tag(std::string_view name, const at::Tensor& parameter) const override;
   bool has_recurrence() const override { return true; }
   MixerState initial_state(std::int64_t batch) const override;
   at::Tensor advance(const at::Tensor& x, MixerState& state) const override;

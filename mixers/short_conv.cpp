@@ -46,13 +46,13 @@ at::Tensor ShortConv::advance(const at::Tensor& x, MixerState& state) const {
 
 std::int64_t ShortConv::flops(std::int64_t volumes) const {
   const std::int64_t channels = options_.channels;
-  const std::int64_t taps = has_recurrence() ? options_.taps : 2 * options_.taps;
-  return convolution_flops(channels, volumes, taps) + product_flops(volumes, channels, 4 * channels) +
-         volumes * channels * (kNormFlops + 3);  // gates, sum
+  return convolution_flops(channels, volumes, options_.taps, !has_recurrence()) +
+         product_flops(volumes, channels, 4 * channels) + volumes * channels * (kNormFlops + 3);  // gates, sum
 }
 
 std::int64_t ShortConv::state_bytes() const {
-  const std::int64_t kept = has_recurrence() ? options_.taps - 1 : 2 * (2 * options_.taps - 1);
+  const std::int64_t taps = options_.taps;
+  const std::int64_t kept = has_recurrence() ? taps - 1 : (2 * taps - 1) + 2 * taps;
   return kept * options_.channels * static_cast<std::int64_t>(kernel_.element_size());
 }
 

@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "noema/mixers/long_conv.h"
+#include "noema/mixers/long_kernel.h"
+#include "noema/mixers/mixer.h"
 
 namespace noema {
 
@@ -30,7 +31,8 @@ class ShortConv : public Mixer {
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const override;
   std::int64_t flops(std::int64_t volumes) const override;
-  /// Causal: the last L − 1 volumes of b ∘ v. Otherwise the 2L − 1 of the reach, of b ∘ v and c.
+  /// Causal: the last L − 1 volumes of b ∘ v. Otherwise each volume waits for the L behind it: 2L − 1
+  /// volumes of b ∘ v, and L of c and x.
   std::int64_t state_bytes() const override;
   bool has_recurrence() const override { return options_.convention == LagConvention::causal; }
   MixerState initial_state(std::int64_t batch) const override;

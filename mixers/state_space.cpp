@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "noema/core/error.h"
-#include "noema/mixers/long_conv.h"
+#include "noema/mixers/long_convolution.h"
 
 namespace noema {
 namespace {
@@ -145,6 +145,10 @@ at::Tensor StateSpaceKernel::advance(const at::Tensor& u, at::Tensor& state) con
     parts.push_back(advance_chunk(space, u.narrow(1, start, std::min(kChunk, u.size(1) - start)), state));
   }
   return at::cat(parts, 1);
+}
+
+TrainingTag StateSpaceKernel::training_tag(std::string_view name, const at::Tensor& parameter) const {
+  return name == "c" ? usual_tag(parameter) : kDynamics;
 }
 
 std::int64_t StateSpaceKernel::state_bytes() const {

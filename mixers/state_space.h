@@ -48,12 +48,15 @@ class StateSpaceKernel : public KernelGenerator {
   StateSpaceKernel(std::int64_t channels, const StateSpaceOptions& options, at::Generator& generator);
 
   at::Tensor taps(std::int64_t volumes) const override;
+  bool ends() const override { return false; }
   std::int64_t flops(std::int64_t volumes) const override;
   /// (B, C, N) complex: s.
   at::Tensor initial_state(std::int64_t batch) const override;
   /// In chunks of at most 128 volumes: the convolution within the chunk, and the response to the state before it.
   at::Tensor advance(const at::Tensor& u, at::Tensor& state) const override;
   std::int64_t state_bytes() const override;
+  /// C as the other weights; Δ, A and B as dynamics.
+  TrainingTag training_tag(std::string_view name, const at::Tensor& parameter) const override;
 
   /// (C, N) complex128: Ā, the factor of each mode from volume to volume.
   at::Tensor factors() const;

@@ -122,14 +122,14 @@ TEST_F(TrainingTest, AdamWMatchesItsFormulas) {
   at::Tensor w = at::empty({2}, at::TensorOptions(at::kDouble));
   w[0] = 1.0;
   w[1] = -2.0;
-  at::Tensor b = w.clone();
-  w.requires_grad_(true);
-  b.requires_grad_(true);
-  AdamW optimizer({{"w", w, 1, true}, {"b", b, 0.1, false}}, 0.1);
+  at::Tensor b = w.clone(), slow = w.clone();
+  for (at::Tensor* tensor : {&w, &b, &slow}) tensor->requires_grad_(true);
+  // The last like the second by its limit: min(0.01, 0.001).
+  AdamW optimizer({{"w", w, 1, true}, {"b", b, 0.1, false}, {"slow", slow, 1, false, 0.001}}, 0.1);
   double value[2] = {1, 1}, m[2] = {0, 0}, v[2] = {0, 0};  // by hand, for the first entry of w and b
   for (int t = 1; t <= 3; ++t) {
     optimizer.clear_gradients();
-    (w.square() + 3 * b.square()).sum().backward();
+    (w.square() + 3 * b.square() + 3 * slow.square()).sum().backward();
     for (int i = 0; i < 2; ++i) {
       const double gradient = (i == 0 ? 2 : 6) * value[i];
       m[i] = 0.9 * m[i] + 0.1 * gradient;
@@ -141,6 +141,7 @@ TEST_F(TrainingTest, AdamWMatchesItsFormulas) {
     optimizer.step(0.01);
     EXPECT_NEAR(w[0].item<double>(), value[0], 1e-12);
     EXPECT_NEAR(b[0].item<double>(), value[1], 1e-12);
+    EXPECT_NEAR(slow[0].item<double>(), value[1], 1e-12);
   }
 }
 

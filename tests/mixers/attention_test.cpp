@@ -136,6 +136,12 @@ TEST(Attention, IsSoundAsAMixer) {
   expect_exact_gradients(*filled<Attention>(small), 3);
 }
 
+TEST(Attention, DropsOutOnlyWithDraws) {
+  AttentionOptions options = options_of({true, 0});
+  options.dropout = 0.5;
+  expect_output_dropout(*filled<Attention>(options), 12);
+}
+
 TEST(Attention, ReportsItsSize) {
   AttentionOptions options = options_of({true, 0}, false, 1);
   options.volumes = 9;
@@ -151,7 +157,9 @@ TEST(Attention, ReportsItsSize) {
   EXPECT_EQ(module->flops(9) - near->flops(9), (45 - (4 * 9 - 6)) * (4 * 12 + 30));
   options.reach.causal = false;
   const auto both = filled<Attention>(options, at::kFloat);
-  EXPECT_EQ(both->state_bytes(), (2 * 4 + 12) * 7 * 4);
+  EXPECT_EQ(both->state_bytes(), (2 * 4 * 6 + 2 * 12 * 3) * 4);  // keys and values; queries and x
+  options.reach.window = 0;
+  EXPECT_EQ(filled<Attention>(options, at::kFloat)->state_bytes(), (2 * 4 + 2 * 12) * 9 * 4);
   EXPECT_FALSE(both->has_recurrence());
   EXPECT_THROW(both->initial_state(1), UsageError);
   for (const auto& [heads, groups] : {std::pair(5, 1), std::pair(4, 3), std::pair(0, 1)}) {

@@ -69,6 +69,31 @@ TEST(MonarchProduct, HoldsTheFourierTransform) {
   EXPECT_LT((monarch_product(dealt, w1, w2) - x.matmul(matrix.t())).abs().max().item<double>(), 1e-12);
 }
 
+// From the first factor's blocks every block of the second is reached if each has as many outputs as there are blocks.
+TEST(StructuredLinear, ReachesEveryOutputIfBlocksAreFew) {
+  at::Generator generator = parameter_generator();
+  const auto reached = [&](std::int64_t in, std::int64_t out, std::int64_t blocks, ChannelStructure structure) {
+    const auto p = values_of(StructuredLinear(in, out, blocks, structure, generator));
+    const at::Tensor matrix =
+        structure == ChannelStructure::monarch ? dense(p.at("first"), p.at("second")) : dense(p.at("first"));
+    return matrix.ne(0).to(at::kDouble).mean().item<double>();
+  };
+  EXPECT_EQ(reached(9, 6, 3, ChannelStructure::monarch), 1);
+  EXPECT_EQ(reached(16, 4, 4, ChannelStructure::monarch), 1);
+  EXPECT_LT(reached(6, 9, 3, ChannelStructure::monarch), 1);
+  EXPECT_NEAR(reached(9, 6, 3, ChannelStructure::block_diagonal), 1.0 / 3, 1e-12);
+}
+
+TEST(StructuredLinear, StartsUniform) {
+  at::Generator generator = parameter_generator();
+  const auto p = values_of(StructuredLinear(100, 200, 4, ChannelStructure::monarch, generator));
+  for (const char* name : {"first", "second"}) {
+    EXPECT_LE(p.at(name).abs().max().item<double>(), 0.2) << name;  // 25 inputs of a block
+    EXPECT_NEAR(p.at(name).std().item<double>(), 0.2 / std::sqrt(3.0), 0.005) << name;
+  }
+  EXPECT_EQ(p.at("bias").abs().max().item<double>(), 0);
+}
+
 MonarchGluOptions monarch_options(ChannelStructure structure) {
   return {.channels = 6, .hidden = 9, .blocks = 3, .structure = structure};
 }
@@ -95,6 +120,12 @@ TEST(MonarchGlu, IsSoundAsAMixer) {
     expect_padding_without_influence(*filled<MonarchGlu>(options, at::kFloat), 6);
     expect_recurrence<MonarchGlu>(options, 6);
   }
+}
+
+TEST(MonarchGlu, DropsOutOnlyWithDraws) {
+  MonarchGluOptions options = monarch_options(ChannelStructure::monarch);
+  options.dropout = 0.5;
+  expect_output_dropout(*filled<MonarchGlu>(options), 6);
 }
 
 TEST(MonarchGlu, ReportsItsSize) {
@@ -125,6 +156,10 @@ TEST(SwiGlu, IsSoundAsAMixer) {
   expect_exact_gradients(*filled<SwiGlu>(kSwiGlu), 5);
   expect_padding_without_influence(*filled<SwiGlu>(kSwiGlu, at::kFloat), 5);
   expect_recurrence<SwiGlu>(kSwiGlu, 5);
+}
+
+TEST(SwiGlu, DropsOutOnlyWithDraws) {
+  expect_output_dropout(*filled<SwiGlu>(SwiGluOptions{.channels = 5, .hidden = 7, .dropout = 0.5}), 5);
 }
 
 TEST(SwiGlu, ReportsItsSize) {

@@ -13,13 +13,15 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include <cmath>
 #include <functional>
 
-#include "mixer_checks.h"
 #include "noema/core/error.h"
+#include "noema/kernels/long_conv_op.h"
 #include "noema/learn/training.h"
+#include "written_out.h"
 
 namespace noema {
 namespace {
@@ -84,7 +86,19 @@ TEST(LongConvolution, IsTheSameInBothPrecisions) {
     const auto as_float = [](const at::Tensor& x) { return x.to(at::kFloat); };
     const at::Tensor found = long_convolution(as_float(u), as_float(kernel), convention, as_float(skip));
     EXPECT_LT(largest_difference(long_convolution(u, kernel, convention, skip), expected), 1e-11);
-    EXPECT_LT(largest_difference(found.to(at::kDouble), expected), 1e-4);
+    expect_is(found.to(at::kDouble), expected, 3e-6);
+  }
+}
+
+TEST(LongConvolution, IsTheSameOnAGpu) {
+  if (!long_conv_has_cuda() || !torch::cuda::is_available()) GTEST_SKIP() << "no GPU, or a build without CUDA";
+  for (const LagConvention convention : kConventions) {
+    const at::Tensor u = normal({3, 40, 5}, "u"), kernel = kernel_of(convention, 5, 40), skip = normal({5}, "skip");
+    const at::Tensor expected = direct_convolution(u, kernel, convention) + skip * u;
+    const auto there = [](const at::Tensor& x) { return x.to(at::kCUDA, at::kFloat); };
+    const at::Tensor found = long_convolution(there(u), there(kernel), convention, there(skip));
+    EXPECT_TRUE(found.is_cuda());
+    expect_is(found.to(at::kCPU, at::kDouble), expected, 3e-6);
   }
 }
 
@@ -176,6 +190,18 @@ TEST(Smooth, AveragesNeighboursInTheOrderOfLags) {
     EXPECT_NEAR(tap(of_ring, LagConvention::ring, 0, lag), by_lag[lag + 3], 1e-12) << lag;
     EXPECT_NEAR(tap(of_sides, LagConvention::bidirectional, 0, lag), by_lag[lag + 3], 1e-12) << lag;
   }
+  // As published: rows by themselves. Of a ring, lag 2 is beside lag −3, and lag 0 (first) and −1 (last) are at ends.
+  const at::Tensor published_ring = smooth(ring, LagConvention::ring, 3, true);
+  EXPECT_NEAR(tap(published_ring, LagConvention::ring, 0, 0), (13 + 14) / 3.0, 1e-12);
+  EXPECT_NEAR(tap(published_ring, LagConvention::ring, 0, 2), (14 + 15 + 10) / 3.0, 1e-12);
+  EXPECT_NEAR(tap(published_ring, LagConvention::ring, 0, -3), (15 + 10 + 11) / 3.0, 1e-12);
+  EXPECT_NEAR(tap(published_ring, LagConvention::ring, 0, -2), (10 + 11 + 12) / 3.0, 1e-12);
+  EXPECT_NEAR(tap(published_ring, LagConvention::ring, 0, -1), (11 + 12) / 3.0, 1e-12);
+  const at::Tensor published_sides = smooth(sides, LagConvention::bidirectional, 3, true);
+  EXPECT_NEAR(tap(published_sides, LagConvention::bidirectional, 0, 0), (13 + 14) / 3.0, 1e-12);
+  EXPECT_NEAR(tap(published_sides, LagConvention::bidirectional, 0, 2), (14 + 15) / 3.0, 1e-12);
+  EXPECT_NEAR(tap(published_sides, LagConvention::bidirectional, 0, -1), (12 + 11) / 3.0, 1e-12);
+  EXPECT_NEAR(tap(published_sides, LagConvention::bidirectional, 0, -3), (10 + 11) / 3.0, 1e-12);
   EXPECT_TRUE(smooth(ring, LagConvention::ring, 1).equal(ring));
 }
 
@@ -184,28 +210,34 @@ LongConv make(LongConvOptions options) {
   return LongConv(options, generator);
 }
 
-TEST(LongConv, IsTheFormulaOfItsDescription) {
+/// What is added, with the dropouts of these draws: of the kernel's taps and of the values before the last layer.
+at::Tensor formula(const at::Tensor& x, written_out::Values& p, const LongConvOptions& options,
+                   const Draws& draws = {}) {
+  const at::Tensor v = written_out::normed(x, p);
+  const at::Tensor taps = squash(smooth(p["kernel"], options.convention, 3), options.squash_threshold);
+  const at::Tensor kernel = dropout(taps, options.kernel_dropout, draws);
+  const at::Tensor mixed = direct_convolution(v, kernel, options.convention) + p["skip"] * v;
+  const at::Tensor active = dropout(written_out::gelu_of(mixed), options.dropout, draws);
+  return at::glu(written_out::mapped(active, p, "output"), -1);
+}
+
+LongConvOptions smoothed(LagConvention convention) {
   LongConvOptions options;
   options.channels = 3;
   options.taps = 5;
+  options.convention = convention;
   options.smooth_width = 3;
   options.squash_threshold = 0.01;
-  LongConv module = make(options);
-  std::map<std::string, at::Tensor> p;
-  {
-    const at::NoGradGuard no_gradients;
-    for (const auto& item : module.named_parameters()) {
-      item.value().copy_(normal(item.value().sizes(), item.key().c_str(), at::kFloat));
-      p[item.key()] = item.value().to(at::kDouble);
-    }
+  return options;
+}
+
+TEST(LongConv, IsTheFormulaOfItsDescription) {
+  for (const LagConvention convention : kConventions) {
+    SCOPED_TRACE(static_cast<int>(convention));
+    const LongConvOptions options = smoothed(convention);
+    written_out::expect_formula<LongConv>(
+        options, 3, [&](const at::Tensor& x, written_out::Values& p) { return formula(x, p, options); });
   }
-  const at::Tensor x = normal({2, 7, 3}, "x");
-  const at::Tensor v = at::layer_norm(x, {3}, p["norm.weight"], p["norm.bias"]);
-  const at::Tensor kernel = squash(smooth(p["kernel"], LagConvention::causal, 3), 0.01);
-  const at::Tensor mixed = direct_convolution(v.detach(), kernel.detach(), LagConvention::causal) + p["skip"] * v;
-  const at::Tensor expected = x + at::glu(at::linear(at::gelu(mixed), p["output.weight"], p["output.bias"]), -1);
-  const at::Tensor found = module.forward(x.to(at::kFloat), at::ones({2, 7, 1}), {});
-  EXPECT_LT(largest_difference(found.to(at::kDouble), expected), 1e-5);
 }
 
 TEST(LongConv, GradientsMatchFiniteDifferences) {
@@ -243,27 +275,29 @@ TEST(LongConv, PaddingHasNoInfluence) {
   }
 }
 
-TEST(LongConv, KernelDropoutDropsWholeTapsAndKeepsTheMean) {
-  LongConvOptions options;
-  options.channels = 2;  // LayerNorm leaves nothing of a single one
-  options.taps = 3;
-  options.dropout = 0;
-  const LongConv module = make(options);
-  const at::Tensor x = normal({1, 3, 2}, "x", at::kFloat), mask = at::ones({1, 3, 1});
-  RandomStream stream(1, "draws");
-  const Draws draws = make_generator(at::kCPU, stream);
-  int changed = 0;
-  for (int i = 0; i < 200; ++i) {
-    changed += (module.forward(x, mask, draws) - module.forward(x, mask, {})).abs().max().item<double>() > 0;
+TEST(Dropout, ZeroesSomeAndKeepsTheMean) {
+  const at::Tensor ones = at::ones({100000}), dropped = dropout(ones, 0.2, same_draws());
+  EXPECT_NEAR(dropped.eq(0).to(at::kDouble).mean().item<double>(), 0.2, 3 * std::sqrt(0.2 * 0.8 / 100000));
+  EXPECT_NEAR(dropped.max().item<double>(), 1.25, 1e-6);
+  EXPECT_NEAR(dropped.mean().item<double>(), 1, 3 * 1.25 * std::sqrt(0.2 * 0.8 / 100000));
+  EXPECT_TRUE(dropout(ones, 0.2, {}).equal(ones));
+}
+
+// A tap that is dropped is dropped at every volume of every window, the others are enlarged.
+TEST(LongConv, DropsWholeTapsAndValuesOnlyWithDraws) {
+  const at::NoGradGuard no_gradients;
+  for (const auto& [of_kernel, of_values] : {std::pair(0.4, 0.0), std::pair(0.0, 0.5), std::pair(0.4, 0.5)}) {
+    LongConvOptions options = smoothed(LagConvention::bidirectional);
+    options.kernel_dropout = of_kernel;
+    options.dropout = of_values;
+    const auto module = written_out::filled<LongConv>(options);
+    auto p = written_out::values_of(*module);
+    const at::Tensor x = normal({4, 9, 3}, "x"), mask = written_out::all_volumes(x);
+    const at::Tensor dropped = formula(x, p, options, same_draws());
+    EXPECT_LT(largest_difference(module->forward(x, mask, same_draws()) - x, dropped), 1e-11);
+    EXPECT_LT(largest_difference(module->forward(x, mask, {}) - x, formula(x, p, options)), 1e-11);
+    EXPECT_GT(largest_difference(dropped, formula(x, p, options)), 0.1);
   }
-  // With probability 0.2 for each tap and the others enlarged, nothing stays the same; without draws nothing
-  // is random.
-  EXPECT_EQ(changed, 200);
-  at::Tensor sum = at::zeros({1000});
-  const at::Tensor ones = at::ones({1000});
-  for (int i = 0; i < 400; ++i) sum += dropout(ones, 0.2, draws);
-  EXPECT_NEAR(sum.mean().item<double>() / 400, 1, 0.005);
-  EXPECT_NEAR(dropout(ones, 0.2, draws).max().item<double>(), 1.25, 1e-6);
 }
 
 TEST(LongConv, StartsWithTheKernelAskedFor) {
@@ -284,6 +318,12 @@ TEST(LongConv, StartsWithTheKernelAskedFor) {
   // The last channels decay by ⌊C/2⌋ = 200 e-folds over the kernel, the first by one.
   EXPECT_LT(both.narrow(0, 300, 100).select(1, 15).abs().max().item<double>(), 1e-10);
   EXPECT_NEAR(both.narrow(0, 0, 20).select(1, 15).std().item<double>(), 0.02 * std::exp(-0.5 * 1.15), 0.004);
+  // The future side too starts at tap 0, not weaker by a lag.
+  options.taps = 3;
+  options.convention = LagConvention::bidirectional;
+  const at::Tensor future = make(options).kernel()[1];
+  EXPECT_NEAR(future.select(1, 0).std().item<double>(), 0.02, 0.002);
+  EXPECT_NEAR(future.narrow(0, 0, 100).select(1, 2).std().item<double>(), 0.02 * std::exp(-2.0 / 3 * 1.9), 0.003);
 }
 
 TEST(LongConv, CountsLivingTaps) {
@@ -293,7 +333,9 @@ TEST(LongConv, CountsLivingTaps) {
   options.start = KernelStart::random;
   for (const double threshold : {0.001, 0.002, 0.003}) {
     options.squash_threshold = threshold;
-    EXPECT_NEAR(make(options).alive_fraction(), std::erfc(threshold / (0.002 * std::sqrt(2.0))), 0.015);
+    const double alive = std::erfc(threshold / (0.002 * std::sqrt(2.0)));
+    const double deviation = std::sqrt(alive * (1 - alive) / (200 * 100));
+    EXPECT_NEAR(make(options).alive_fraction(), alive, 3 * deviation);
   }
   options.squash_threshold = 0;
   EXPECT_EQ(make(options).alive_fraction(), 1);
@@ -306,11 +348,14 @@ TEST(LongConv, ReportsItsSize) {
   const LongConv module = make(options);
   EXPECT_EQ(module.parameter_count(), 8 * 9 + 8 + 2 * 8 + (16 * 8 + 16));
   EXPECT_EQ(module.state_bytes(), 8 * 8 * 4);
-  EXPECT_GT(module.flops(9), 9 * 2 * 8 * 16);  // the linear layer alone
-  EXPECT_GT(module.flops(18), 1.8 * static_cast<double>(module.flops(9)));
+  const std::int64_t pointwise = 8 * (2 * 16 + 30);  // of a volume
+  EXPECT_EQ(module.flops(4), 4 * pointwise + 8 * 2 * 4 * 4);
+  EXPECT_EQ(module.flops(12), 12 * pointwise + 8 * 2 * 12 * 9);
   options.convention = LagConvention::bidirectional;
   EXPECT_EQ(make(options).parameter_count(), 2 * 8 * 9 + 8 + 2 * 8 + (16 * 8 + 16));
-  EXPECT_EQ(make(options).state_bytes(), 17 * 8 * 4);
+  EXPECT_EQ(make(options).state_bytes(), (17 + 9) * 8 * 4);  // of v and of x
+  EXPECT_EQ(make(options).flops(4), 4 * pointwise + 8 * 2 * 4 * (4 + 3));
+  EXPECT_EQ(make(options).flops(12), 12 * pointwise + 8 * 2 * 12 * (9 + 9));
   options.smooth_width = 2;
   EXPECT_THROW(make(options), UsageError);
 }

@@ -123,6 +123,24 @@ void expect_padding_without_influence(const Mixer& mixer, std::int64_t channels)
   }
 }
 
+Draws same_draws() {
+  RandomStream stream(1, "draws");
+  return make_generator(at::kCPU, stream);
+}
+
+void expect_output_dropout(const Mixer& mixer, std::int64_t channels) {
+  const at::NoGradGuard no_gradients;
+  const at::Tensor x = normal({10, 20, channels}, "x", type_of(mixer)), mask = mask_of(x);
+  const at::Tensor whole = mixer.forward(x, mask, {}), added = whole - x;
+  EXPECT_TRUE(mixer.forward(x, mask, {}).equal(whole));
+  const Draws draws = same_draws();
+  const at::Tensor dropped = mixer.forward(x, mask, draws) - x, again = mixer.forward(x, mask, draws) - x;
+  const at::Tensor kept = dropped.ne(0);
+  EXPECT_NEAR(kept.to(at::kDouble).mean().item<double>(), 0.5, 2 / std::sqrt(200.0 * static_cast<double>(channels)));
+  EXPECT_LT(largest_difference(dropped, added * 2 * kept), 1e-5 * rms(added));
+  EXPECT_FALSE(again.ne(0).equal(kept));
+}
+
 void expect_goes_on(const Mixer& mixer, std::int64_t channels, std::int64_t volumes, double tolerance) {
   const at::NoGradGuard no_gradients;
   ASSERT_TRUE(mixer.has_recurrence());

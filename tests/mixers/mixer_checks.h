@@ -32,6 +32,12 @@ void expect_exact_gradients(Mixer& mixer, std::int64_t channels);
 void expect_causal(const Mixer& mixer, std::int64_t channels);
 /// What stands in padded volumes changes nothing, nor do volumes that are added.
 void expect_padding_without_influence(const Mixer& mixer, std::int64_t channels);
+/// A mixer with a dropout of ½ behind its last layer: with draws half of what it adds is zero and the rest twice as
+/// large, other values with each draw; without draws nothing is random.
+void expect_output_dropout(const Mixer& mixer, std::int64_t channels);
+/// Random numbers of training; the same with each call.
+Draws same_draws();
+
 /// `advance` in one call, volume by volume and in uneven chunks gives what `forward` gives, to `tolerance` of the rms
 /// of what the mixer adds. Also with one volume.
 void expect_goes_on(const Mixer& mixer, std::int64_t channels, std::int64_t volumes, double tolerance);

@@ -53,25 +53,43 @@ SeparableConvOptions options_of(std::int64_t time_taps) {
 }
 constexpr std::int64_t kWidth = 2 * 1 * 3 * 3;
 
+/// What is added, with the dropout of these draws.
+at::Tensor formula(const at::Tensor& x, Values& p, std::int64_t time_taps, const Draws& draws = {}) {
+  const at::Tensor v = normed(x.reshape({x.size(0), x.size(1), 2, 1, 3, 3}), p);
+  at::Tensor mixed = direct_in_space(v, p["x_kernel"], p["y_kernel"], p["z_kernel"]);
+  if (time_taps > 0) {
+    at::Tensor in_time = at::zeros(mixed.sizes(), mixed.options());
+    for (std::int64_t t = 0; t < x.size(1); ++t) {
+      for (std::int64_t lag = 0; lag <= std::min<std::int64_t>(t, time_taps - 1); ++lag) {
+        in_time.select(1, t) += mixed.select(1, t - lag) * p["time_kernel"].select(1, lag);
+      }
+    }
+    mixed = in_time;
+  }
+  const at::Tensor active = gelu_of(mixed + p["skip"] * v);
+  const at::Tensor share = dropout(at::ones(active.sizes(), active.options()), 0.5, draws);
+  const auto halves = mapped(active * share, p, "output").chunk(2, -1);
+  return (halves[0] / (1 + (-halves[1]).exp())).reshape(x.sizes());
+}
+
 TEST(SeparableConv, IsTheFormulaOfItsDescriptionInThreeAndFourDimensions) {
   for (const std::int64_t time_taps : {0, 4}) {
-    expect_formula<SeparableConv>(options_of(time_taps), kWidth, [&](const at::Tensor& x, Values& p) {
-      const at::Tensor v = normed(x.reshape({x.size(0), x.size(1), 2, 1, 3, 3}), p);
-      at::Tensor mixed = direct_in_space(v, p["x_kernel"], p["y_kernel"], p["z_kernel"]);
-      if (time_taps > 0) {
-        at::Tensor in_time = at::zeros(mixed.sizes(), mixed.options());
-        for (std::int64_t t = 0; t < x.size(1); ++t) {
-          for (std::int64_t lag = 0; lag <= std::min<std::int64_t>(t, time_taps - 1); ++lag) {
-            in_time.select(1, t) += mixed.select(1, t - lag) * p["time_kernel"].select(1, lag);
-          }
-        }
-        mixed = in_time;
-      }
-      mixed = mixed + p["skip"] * v;
-      const auto halves = mapped(gelu_of(mixed), p, "output").chunk(2, -1);
-      return (halves[0] / (1 + (-halves[1]).exp())).reshape(x.sizes());
-    });
+    expect_formula<SeparableConv>(options_of(time_taps), kWidth,
+                                  [&](const at::Tensor& x, Values& p) { return formula(x, p, time_taps); });
   }
+}
+
+TEST(SeparableConv, DropsOutOnlyWithDraws) {
+  SeparableConvOptions options = options_of(4);
+  options.dropout = 0.5;
+  const auto module = filled<SeparableConv>(options);
+  Values p = values_of(*module);
+  const at::Tensor x = normal({2, 5, kWidth}, "x");
+  const at::NoGradGuard no_gradients;
+  const at::Tensor dropped = formula(x, p, 4, same_draws());
+  EXPECT_LT(largest_difference(module->forward(x, all_volumes(x), same_draws()) - x, dropped), 1e-11);
+  EXPECT_LT(largest_difference(module->forward(x, all_volumes(x), {}) - x, formula(x, p, 4)), 1e-11);
+  EXPECT_GT(largest_difference(dropped, formula(x, p, 4)), 0.1);
 }
 
 TEST(SeparableConv, IsSoundAsAMixer) {
@@ -93,8 +111,8 @@ TEST(SeparableConv, ReportsItsSize) {
   const auto series = filled<SeparableConv>(options, at::kFloat);
   EXPECT_EQ(series->parameter_count(), volumes->parameter_count() + 12);
   EXPECT_EQ(series->state_bytes(), 3 * kWidth * 4);
-  // Axes of 2, 1 and 3 places take at most so many of the 4 taps; products of the linear layer.
-  EXPECT_EQ(volumes->flops(9), 9 * kWidth * (2 * (2 + 1 + 3) + 2 * 2 * 3 + 30));
+  // Axes of 2, 1 and 3 places have 3, 1 and 4 of the 4 lags; products of the linear layer.
+  EXPECT_EQ(volumes->flops(9), 9 * kWidth * (2 * (3 + 1 + 4) + 2 * 2 * 3 + 30));
   EXPECT_EQ(series->flops(9), volumes->flops(9) + 9 * kWidth * 2 * 4);
   EXPECT_THROW((SeparableConvOptions{.features = 1}.validate()), UsageError);
   EXPECT_THROW((SeparableConvOptions{.grid = {0, 1, 1}}.validate()), UsageError);

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -14,6 +15,7 @@
 #include <string>
 
 #include "mixer_checks.h"
+#include "noema/mixers/kernel_generator.h"
 
 namespace noema::written_out {
 
@@ -75,6 +77,22 @@ inline at::Tensor mapped(const at::Tensor& x, Values& p, const std::string& name
   return x.matmul(p[name + ".weight"].t()) + p[name + ".bias"];
 }
 inline at::Tensor gelu_of(const at::Tensor& x) { return x * 0.5 * (1 + (x / std::sqrt(2.0)).erf()); }
+
+/// A ring kernel (C, 2L) as two sides (2, C, L).
+inline at::Tensor unrolled(const at::Tensor& ring) {
+  const std::int64_t taps = ring.size(1) / 2;
+  return at::stack({ring.narrow(1, 0, taps), ring.narrow(1, taps, taps).flip(1)});
+}
+
+/// The taps of a mixer's kernel of any kind but free taps: (C, n), or (2, C, n) where it has two.
+inline at::Tensor made_kernel(const torch::nn::Module& module, const std::string& name, std::int64_t volumes) {
+  const auto children = module.named_children();
+  const auto taps = [&](const std::string& child) {
+    return std::dynamic_pointer_cast<KernelGenerator>(children[child])->taps(volumes).detach();
+  };
+  if (!children.contains("future_" + name)) return taps(name);
+  return at::stack({taps(name), taps("future_" + name)});
+}
 
 /// With a kernel of one side (C, L) or of two (2, C, L), of which the second is of lags −1 ….
 inline at::Tensor convolved(const at::Tensor& u, const at::Tensor& kernel) {
