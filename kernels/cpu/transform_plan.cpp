@@ -10,8 +10,9 @@ namespace noema::cpu {
 namespace {
 
 constexpr double kTurn = 2 * std::numbers::pi;
-/// Rows to this number of complex values are transformed level by level: 16 KiB of the first cache's 32 or 48.
-constexpr std::int64_t kCachedValues = 2048;
+/// Rows to this number of complex values are transformed level by level: backward has two of 8 KiB, a spectrum and a sum
+/// in the first cache's 32 or 48.
+constexpr std::int64_t kCachedValues = 1024;
 
 /// The radices of `count` = 2^a·3^b·5^c, empty when it is something else.
 std::vector<int> radices_of(std::int64_t count) {
@@ -58,7 +59,7 @@ double transform_cost(std::int64_t length) {
   const std::int64_t vectors = length / 16;
   double cost = 10;  // packing, the work within vectors, unpacking
   for (const int radix : radices_of(vectors)) cost += cost_of_butterfly(radix);
-  const bool beyond_second_cache = length > 64 * kCachedValues;
+  const bool beyond_second_cache = length > 128 * kCachedValues;
   return 30 + cost * static_cast<double>(vectors) * (beyond_second_cache ? 1.4 : 1.0);
 }
 

@@ -10,12 +10,12 @@
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
-#include <c10/core/Allocator.h>
-#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <vector>
+
+#include "noema/tests/support/counting_allocator.h"
 
 namespace noema {
 namespace {
@@ -124,50 +124,19 @@ TEST(LongConvOp, SaysWhatDoesNotFit) {
   EXPECT_THROW(long_conv(leaf, k).sum().backward({}, true, /*create_graph=*/true), c10::Error);
 }
 
-/// Counts what LibTorch has allocated.
-class CountingAllocator : public at::Allocator {
- public:
-  at::DataPtr allocate(std::size_t bytes) override {
-    held += static_cast<std::int64_t>(bytes);
-    struct Block {
-      at::DataPtr data;
-      std::size_t bytes;
-    };
-    auto* block = new Block{c10::GetDefaultCPUAllocator()->allocate(bytes), bytes};
-    return {block->data.get(), block, &release<Block>, at::Device(at::kCPU)};
-  }
-  at::DeleterFnPtr raw_deleter() const override { return nullptr; }
-  void copy_data(void* to, const void* from, std::size_t count) const override { default_copy_data(to, from, count); }
-
-  static inline std::int64_t held = 0;
-
- private:
-  template <class Block>
-  static void release(void* context) {
-    auto* block = static_cast<Block*>(context);
-    held -= static_cast<std::int64_t>(block->bytes);
-    delete block;
-  }
-};
-
 TEST(LongConvOp, KeepsAThirdOfTheMemoryOrLessForItsGradient) {
   const at::Tensor u = at::randn({8, 512, 32}).requires_grad_(true), k = at::randn({32, 512}).requires_grad_(true);
   const at::Tensor d = at::randn({32}).requires_grad_(true);
-  CountingAllocator counting;
-  at::Allocator* before = c10::GetCPUAllocator();
-  c10::SetCPUAllocator(&counting, 255);
-  const auto kept = [&](const std::function<at::Tensor()>& forward) {
-    const std::int64_t begin = CountingAllocator::held;
-    const at::Tensor y = forward();
-    return CountingAllocator::held - begin;
+  const at::Tensor pre = at::randn({8, 512, 32}).requires_grad_(true), post = at::randn({8, 512, 32});
+  const auto convolved = [&](const at::Tensor& v) {
+    return at::fft_irfft(at::fft_rfft(v, 1024, 1) * at::fft_rfft(k, 1024, 1).t(), 1024, 1).narrow(1, 0, 512) + v * d;
   };
-  const std::int64_t of_ours = kept([&] { return long_conv(u, k, {.skip = d}); });
-  const std::int64_t of_libtorch = kept([&] {
-    return at::fft_irfft(at::fft_rfft(u, 1024, 1) * at::fft_rfft(k, 1024, 1).t(), 1024, 1).narrow(1, 0, 512) + u * d;
-  });
-  c10::SetCPUAllocator(before, 255);
+  const std::int64_t of_ours = bytes_kept_by([&] { return long_conv(u, k, {.skip = d}); });
   EXPECT_EQ(of_ours, static_cast<std::int64_t>(u.nbytes()));  // the result alone
-  EXPECT_LE(3 * of_ours, of_libtorch);
+  EXPECT_LE(3 * of_ours, bytes_kept_by([&] { return convolved(u); }));
+  const std::int64_t of_gated = bytes_kept_by([&] { return long_conv(u, k, {.skip = d, .pre = pre, .post = post}); });
+  EXPECT_EQ(of_gated, static_cast<std::int64_t>(u.nbytes()));
+  EXPECT_LE(3 * of_gated, bytes_kept_by([&] { return post * convolved(pre * u); }));
 }
 
 }  // namespace
