@@ -75,7 +75,7 @@ class Loop {
     RandomStream stream(options_.seed, "step",
                         {static_cast<std::uint64_t>(state_.epoch), static_cast<std::uint64_t>(state_.step)});
     at::Generator generator = make_generator(optimizer_.parameters().front().tensor.device(), stream);
-    StepRandom random{stream, std::move(generator)};
+    StepRandom random{stream, std::move(generator), optimizer_.steps()};
     optimizer_.clear_gradients();
     const at::Tensor loss = task_.loss(batch, random);
     const auto value = loss.item<double>();

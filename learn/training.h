@@ -48,6 +48,8 @@ struct StepRandom {
   RandomStream stream;
   /// For what LibTorch draws, such as dropout.
   at::Generator generator;
+  /// Counts the steps of the whole training, from 0.
+  std::int64_t step = 0;
 };
 
 struct ValidationScores {
