@@ -25,7 +25,7 @@ at::Tensor direct_causal(const at::Tensor& u, const at::Tensor& kernel);
 
 /// Compares gradients of `loss` with central differences in every entry of `x` (float64).
 void expect_exact_gradient(at::Tensor x, const std::function<at::Tensor()>& loss, double tolerance = 1e-7);
-/// In the input and all parameters of a mixer, which becomes one of float64; small sizes.
+/// In the input and all parameters of a mixer, which becomes one of float64, along random directions.
 void expect_exact_gradients(Mixer& mixer, std::int64_t channels);
 
 /// Changes of later volumes change nothing, in windows of odd numbers.
