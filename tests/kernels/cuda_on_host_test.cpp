@@ -14,6 +14,30 @@
 namespace noema {
 namespace {
 
+/// Each thread leaves its number and takes its neighbour's.
+void take_from_neighbour(bool waits, float* taken) {
+  auto* memory = cuda::block_memory<float>();
+  const unsigned me = cuda::threadIdx.x, count = cuda::blockDim.x;
+  memory[me] = static_cast<float>(me);
+  if (waits) cuda::__syncthreads();
+  taken[me] = memory[(me + 1) % count];
+}
+
+TEST(CudaOnHost, ShowsWhetherABarrierIsThere) {
+  struct {
+    std::int64_t blocks = 1;
+    int threads = 64;
+    std::size_t memory_bytes = 64 * sizeof(float);
+  } const geometry;
+  for (const bool waits : {false, true}) {
+    std::vector<float> taken(64);
+    cuda::HostLaunch()(take_from_neighbour, geometry, waits, taken.data());
+    std::int64_t right = 0;
+    for (std::size_t i = 0; i < 64; ++i) right += taken[i] == static_cast<float>((i + 1) % 64);
+    EXPECT_EQ(right == 64, waits) << right;
+  }
+}
+
 LongConvSizes clipped(LongConvSizes s) {
   s.past = std::min(s.past, s.length);
   s.future = std::min(s.future, s.length - 1);
