@@ -1,0 +1,38 @@
+// simulate/region_series: series of regions of many subjects, without the images.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "noema/io/series.h"
+#include "noema/simulate/options.h"
+
+namespace noema {
+
+struct RegionSeriesOptions {
+  /// Subjects, runs, states, design, response, `own_map`, `noise_ar` and seed; what is said of voxels has no meaning.
+  SimulationOptions study;
+  int regions = 32;
+  /// SD over regions of what a lasting state shows, where the noise's SD in time is 1.
+  double level = 1;
+
+  /// @throws UsageError for values out of range.
+  void validate() const;
+};
+
+struct RegionRun {
+  int subject = 0;
+  int run = 0;
+  /// (T, R): of zero mean and unit variance in time.
+  MatrixF series;
+  /// The mean absolute error of who knows what is shown in the next volume, the subject's maps and response, and the
+  /// noise so far: what nobody can predict better than.
+  double noise_floor = 0;
+};
+
+/// level·Σ_k response_k(t)·map_k + e with e_t = ar·e_{t−1} + √(1 − ar²)·w_t: designs and responses as `simulate_run`
+/// has them, and maps M + own_map·O, M the same in all subjects, of standard normal weights of regions. Then
+/// standardised.
+std::vector<RegionRun> simulate_region_series(const RegionSeriesOptions& options);
+
+}  // namespace noema

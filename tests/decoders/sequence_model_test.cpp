@@ -1,0 +1,231 @@
+#include "noema/decoders/sequence_model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/decoders/linear_autoregression.h"
+#include "noema/learn/torch_settings.h"
+#include "noema/mixers/attention.h"
+#include "noema/mixers/h3.h"
+#include "noema/mixers/long_conv.h"
+#include "noema/mixers/swiglu.h"
+#include "noema/simulate/sequence_tasks.h"
+
+namespace noema {
+namespace {
+
+at::Generator generator_of(const char* purpose) {
+  RandomStream stream(3, purpose);
+  return make_generator(at::kCPU, stream);
+}
+
+at::Tensor normal(at::IntArrayRef shape, const char* purpose) {
+  return at::empty(shape).normal_(0, 1, generator_of(purpose));
+}
+
+std::shared_ptr<SequenceModel> make_model(const SequenceShape& shape, std::int64_t channels = 16) {
+  at::Generator generator = generator_of("initial parameters");
+  H3Options options;
+  options.channels = channels;
+  options.state_space.modes = 4;
+  options.shift_taps = 4;
+  options.dropout = 0.1;
+  return std::make_shared<SequenceModel>(
+      shape, channels, std::vector<std::shared_ptr<Mixer>>{std::make_shared<H3>(options, generator)}, generator);
+}
+
+SequenceShape tokens(std::int64_t count) {
+  SequenceShape shape;
+  shape.tokens = shape.outputs = count;
+  return shape;
+}
+
+/// The token before the last one: what a shift of two solves.
+SequenceData delayed_tokens() {
+  const at::Tensor text = at::randint(0, 6, {64, 14}, generator_of("text"), at::TensorOptions(at::kLong));
+  at::Tensor targets = at::full({64, 12}, -100, at::TensorOptions(at::kLong));
+  targets.narrow(1, 2, 10).copy_(text.narrow(1, 0, 10));
+  return {text.narrow(1, 0, 12), targets};
+}
+
+TrainingOptions short_training(int epochs) {
+  TrainingOptions options;
+  options.epochs = epochs;
+  options.batch_size = 16;
+  options.learning_rate = 1e-2;
+  return options;
+}
+
+TEST(SequenceModel, AnswersAtEveryPlaceFromThePast) {
+  const auto model = make_model(tokens(7));
+  at::Tensor text = at::randint(0, 7, {3, 9}, generator_of("text"), at::TensorOptions(at::kLong));
+  const at::NoGradGuard no_gradients;
+  const at::Tensor before = model->forward(text, {});
+  EXPECT_EQ(before.sizes(), at::IntArrayRef({3, 9, 7}));
+  text.narrow(1, 5, 4).copy_(6 - text.narrow(1, 5, 4));
+  const at::Tensor change = (model->forward(text, {}) - before).abs();
+  EXPECT_LT(change.narrow(1, 0, 5).max().item<double>(), 1e-5);
+  EXPECT_GT(change.select(1, 5).max().item<double>(), 1e-2);
+  EXPECT_GT(model->parameter_count(), 7 * 16 * 2);
+  EXPECT_EQ(model->state_bytes(), 16 * 3 * 4 + 16 * 4 * 8);
+  EXPECT_GT(model->flops(9), 0);
+}
+
+// From one vector the last input counts everywhere, and each place has an answer of its own.
+TEST(SequenceModel, UnfoldsOneVector) {
+  SequenceShape shape;
+  shape.channels = shape.outputs = 4;
+  shape.series_out = shape.from_one_vector = true;
+  const auto model = make_model(shape);
+  const at::NoGradGuard no_gradients;
+  at::Tensor series = normal({2, 9, 4}, "series");
+  const at::Tensor before = model->forward(series, {});
+  EXPECT_EQ(before.sizes(), at::IntArrayRef({2, 9, 4}));
+  EXPECT_GT((before.select(1, 0) - before.select(1, 1)).abs().max().item<double>(), 1e-3);
+  series.select(1, 8).add_(1);
+  EXPECT_GT((model->forward(series, {}) - before).abs().select(1, 0).max().item<double>(), 1e-3);
+}
+
+TEST(SequenceModel, LearnsAndScoresWhatIsAskedAlone) {
+  const OneTorchThread one_thread;
+  const auto model = make_model(tokens(6));
+  const SequenceData data = delayed_tokens();
+  const double before = score_sequences(*model, data, SequenceLoss::cross_entropy);
+  EXPECT_LT(before, 0.4);
+  const TrainingHistory history = fit_sequences(*model, data, SequenceLoss::cross_entropy, short_training(60));
+  EXPECT_LT(history.epochs.back().train_loss, 0.3 * history.epochs.front().train_loss);
+  const double after = score_sequences(*model, data, SequenceLoss::cross_entropy);
+  EXPECT_GT(after, 0.95);
+  // The score is that of the places asked for, counted by hand.
+  const at::NoGradGuard no_gradients;
+  const at::Tensor said = model->forward(data.inputs, {}).argmax(2);
+  EXPECT_NEAR(after, said.narrow(1, 2, 10).eq(data.targets.narrow(1, 2, 10)).to(at::kDouble).mean().item<double>(),
+              1e-12);
+}
+
+TEST(SequenceModel, ResumesBitForBit) {
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "sequence-checkpoint.safetensors";
+  const OneTorchThread one_thread;
+  std::filesystem::remove(file);
+  const SequenceData data = delayed_tokens();
+  TrainingOptions options = short_training(4);
+  const auto straight = make_model(tokens(6)), resumed = make_model(tokens(6));
+  fit_sequences(*straight, data, SequenceLoss::cross_entropy, options);
+  options.checkpoint = file;
+  options.checkpoint_interval_s = 0;
+  request_cancel();
+  EXPECT_THROW(fit_sequences(*resumed, data, SequenceLoss::cross_entropy, options), Cancelled);
+  reset_cancel();
+  fit_sequences(*resumed, data, SequenceLoss::cross_entropy, options);
+  for (const auto& item : straight->named_parameters()) {
+    EXPECT_TRUE(item.value().equal(resumed->named_parameters()[item.key()])) << item.key();
+  }
+}
+
+TEST(SequenceModel, ScoresSeries) {
+  SequenceShape shape;
+  shape.channels = shape.outputs = 3;
+  shape.series_out = true;
+  const auto model = make_model(shape);
+  const at::NoGradGuard no_gradients;
+  const at::Tensor x = normal({70, 5, 3}, "x"), y = model->forward(x, {});
+  EXPECT_NEAR(score_sequences(*model, {x, y + 0.5}, SequenceLoss::absolute), 0.5, 1e-5);
+  EXPECT_NEAR(score_sequences(*model, {x, y}, SequenceLoss::squared), 1, 1e-6);
+  const at::Tensor twice = 2 * y;
+  EXPECT_NEAR(score_sequences(*model, {x, twice}, SequenceLoss::squared), 0.75, 1e-5);
+}
+
+enum class MixerKind { s4d, h3, attention };
+
+std::shared_ptr<Mixer> make_mixer(MixerKind kind, std::int64_t channels, std::int64_t length,
+                                  at::Generator& generator) {
+  if (kind == MixerKind::h3) {
+    H3Options options;
+    options.channels = channels;
+    return std::make_shared<H3>(options, generator);
+  }
+  if (kind == MixerKind::attention) {
+    AttentionOptions options;
+    options.channels = channels;
+    options.dropout = 0;
+    options.volumes = length;
+    return std::make_shared<Attention>(options, generator);
+  }
+  LongConvOptions options;
+  options.channels = channels;
+  options.kernel.kind = KernelKind::state_space;
+  options.dropout = 0;
+  return std::make_shared<LongConv>(options, generator);
+}
+
+/// Right answers on new sequences of five pairs of four keys and values, after 1,300 steps.
+double associative_recall(MixerKind kind) {
+  SequenceTaskOptions task = published_options(SequenceTask::associative_recall);
+  task.vocabulary = task.length = 10;
+  task.testing = 3500;
+  const SequenceSet set = draw_sequences(task, /*training=*/false);  // asked at the end alone
+  const auto tensor = [&](const std::vector<std::int64_t>& values) {
+    return at::tensor(values, at::TensorOptions(at::kLong)).view({set.count, set.length});
+  };
+  const at::Tensor inputs = tensor(set.tokens), asked = tensor(set.asked);
+  at::Generator generator = generator_of("initial parameters");
+  std::vector<std::shared_ptr<Mixer>> mixers;
+  for (int block = 0; block < 2; ++block) {
+    mixers.push_back(make_mixer(kind, 32, set.length, generator));
+    SwiGluOptions channels;
+    channels.dropout = 0;
+    mixers.push_back(std::make_shared<SwiGlu>(channels, generator));
+  }
+  const SequenceModel model(tokens(10), 32, mixers, generator);
+  TrainingOptions training;
+  training.batch_size = 32;
+  training.learning_rate = 5e-3;
+  training.weight_decay = 0.1;
+  training.min_steps = training.max_steps = 1300;
+  fit_sequences(model, {inputs.narrow(0, 0, 3200), asked.narrow(0, 0, 3200)}, SequenceLoss::cross_entropy, training);
+  return score_sequences(model, {inputs.narrow(0, 3200, 300), asked.narrow(0, 3200, 300)}, SequenceLoss::cross_entropy);
+}
+
+// What sets products of series apart from sums over them.
+TEST(SequenceModel, H3AndAttentionRecallWhatAStateSpaceDoesNot) {
+  const OneTorchThread one_thread;
+  EXPECT_GT(associative_recall(MixerKind::h3), 0.97);
+  EXPECT_GT(associative_recall(MixerKind::attention), 0.97);
+  EXPECT_LT(associative_recall(MixerKind::s4d), 0.9);
+}
+
+// x[t+1] = A x[t] + B x[t−1] + c without noise is found exactly.
+TEST(LinearAutoregression, FindsTheWeightsOfASeries) {
+  const auto options = at::TensorOptions(at::kDouble);
+  const at::Tensor a = 0.3 * normal({3, 3}, "a").to(at::kDouble), b = 0.2 * normal({3, 3}, "b").to(at::kDouble);
+  const at::Tensor c = normal({3}, "c").to(at::kDouble);
+  at::Tensor series = at::zeros({20, 30, 3}, options);
+  series.select(1, 0).copy_(normal({20, 3}, "start"));
+  for (std::int64_t t = 0; t + 1 < 30; ++t) {
+    at::Tensor next = series.select(1, t).matmul(a) + c;
+    if (t > 0) next += series.select(1, t - 1).matmul(b);
+    series.select(1, t + 1).copy_(next);
+  }
+  const LinearAutoregression model(series, 2, 0);
+  const at::Tensor expected = series.narrow(1, 1, 29);
+  EXPECT_LT((model.predict(series).narrow(1, 0, 29) - expected).abs().max().item<double>(), 1e-6);
+  const LinearAutoregression first_order(series, 1, 0), shrunk(series, 2, 10);
+  EXPECT_GT((first_order.predict(series).narrow(1, 0, 29) - expected).abs().max().item<double>(), 1e-2);
+  EXPECT_GT((shrunk.predict(series).narrow(1, 0, 29) - expected).abs().max().item<double>(), 1e-2);
+  EXPECT_THROW(LinearAutoregression(at::zeros({2, 9, 3}, options), 1, 0), NumericalError);
+}
+
+}  // namespace
+}  // namespace noema
