@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cmath>
 #include <limits>
 #include <tuple>
 
@@ -56,23 +57,42 @@ at::Tensor log_differences(const at::Tensor& a, const at::Tensor& b) {
   return at::where(far, (a.log() - b.log()) / gap, near_value);
 }
 
+/// For derivatives of derivatives, which need the eigenvectors' own: these exist where eigenvalues are apart.
+Eigensystem differentiable_eigensystem(const at::Tensor& matrix) {
+  const auto [values, vectors] = at::linalg_eigh(matrix);
+  if (values.size(-1) > 1) {
+    const at::Tensor known = values.detach();
+    const double tolerance = std::sqrt(relative_tolerance(known));
+    const at::Tensor equal = known.diff(1, -1).amin(-1) <= known.abs().amax(-1) * tolerance;
+    if (equal.any().item<bool>()) {
+      throw NumericalError(fmt::format(
+          "matrix function: found {} matrices with eigenvalues that (nearly) repeat, expected all apart for "
+          "second derivatives",
+          equal.sum().item<std::int64_t>()));
+    }
+  }
+  return {values, vectors};
+}
+
 class MatrixFunction : public torch::autograd::Function<MatrixFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& matrix, int function, double exponent) {
     const auto kind = static_cast<SpectralFunction>(function);
     const Eigensystem system = eigensystem(matrix);
     if (kind != SpectralFunction::exp) require_positive(system.values, "matrix");
-    context->save_for_backward({system.values, system.vectors});
+    context->save_for_backward({matrix, system.values, system.vectors});
     context->saved_data["function"] = function;
     context->saved_data["exponent"] = exponent;
     return rebuilt(system.vectors, apply_spectral(kind, exponent, system.values));
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    require_first_order("matrix function");
     const variable_list saved = context->get_saved_variables();
     const auto function = static_cast<SpectralFunction>(context->saved_data["function"].toInt());
-    const at::Tensor differences = divided_differences(function, context->saved_data["exponent"].toDouble(), saved[0]);
-    return {spectral_derivative(saved[1], differences, symmetrised(gradients[0])), at::Tensor(), at::Tensor()};
+    const Eigensystem system =
+        at::GradMode::is_enabled() ? differentiable_eigensystem(saved[0]) : Eigensystem{saved[1], saved[2]};
+    const at::Tensor differences =
+        divided_differences(function, context->saved_data["exponent"].toDouble(), system.values);
+    return {spectral_derivative(system.vectors, differences, symmetrised(gradients[0])), at::Tensor(), at::Tensor()};
   }
 };
 

@@ -21,8 +21,8 @@ Eigensystem safe_eigh(const at::Tensor& matrix);
 /// Matrix functions f(A) = Q f(Λ) Qᵀ of (A + Aᵀ)/2, (…, N, N) to (…, N, N), symmetric.
 ///
 /// The gradient is that of Daleckii and Krein, Q (F ⊙ QᵀGQ) Qᵀ, with the divided differences F of f written without
-/// cancellation: exact at repeated and nearly repeated eigenvalues. First order only: a second derivative throws
-/// NumericalError. O(N³), one eigendecomposition for value and gradient together.
+/// cancellation: exact at repeated and nearly repeated eigenvalues. Second derivatives exist where eigenvalues are further
+/// apart than √(N ε) max|λ| (else NumericalError). O(N³), one eigendecomposition for value and gradient together.
 ///
 /// All but `spd_exp` need eigenvalues above N ε λ_max: else they throw NumericalError with the smallest eigenvalue.
 /// `recondition` or a shrinkage estimate of the covariance is the remedy.

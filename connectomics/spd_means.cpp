@@ -3,8 +3,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/linalg_cholesky_ex.h>
+#include <ATen/ops/linalg_matrix_exp.h>
+#include <ATen/ops/linalg_solve_triangular.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
@@ -56,30 +60,32 @@ at::Tensor conjugate_gradients(const std::function<at::Tensor(const at::Tensor&)
   return solution;
 }
 
-struct Roots {
-  at::Tensor root, inverse;  // R^(1/2), R^(−1/2)
+/// R = L Lᵀ and L⁻¹. Seen from L the matrices have the same logarithms as from R^(1/2) up to one rotation of all, which
+/// changes neither norms nor the mean, and costs no eigenvectors.
+struct Frame {
+  at::Tensor factor, inverse;
 };
 
-Roots roots_of(const at::Tensor& matrix) {
-  const Eigensystem system = eigensystem(matrix);
-  require_positive(system.values, "mean");
-  const at::Tensor root = system.values.sqrt();
-  return {rebuilt(system.vectors, root), rebuilt(system.vectors, root.reciprocal())};
+Frame frame_of(const at::Tensor& matrix) {
+  const auto [factor, failed] = at::linalg_cholesky_ex(matrix);
+  if (failed.item<std::int64_t>() != 0) require_positive(eigensystem(matrix).values, "mean");
+  const at::Tensor identity = at::eye(matrix.size(-1), matrix.options().requires_grad(false));
+  return {factor, at::linalg_solve_triangular(factor, identity, /*upper=*/false)};
 }
 
-/// The matrices seen from R: W A W = Q Λ Qᵀ with W = R^(−1/2).
+/// The matrices seen from R: L⁻¹ A L⁻ᵀ = Q Λ Qᵀ.
 struct Whitened {
-  Roots roots;
+  Frame frame;
   Eigensystem systems;  // (N, P), (N, P, P)
-  at::Tensor residual;  // Σ w log(W A W), (P, P)
-  double cost = 0;      // Σ w ‖log(W A W)‖²
+  at::Tensor residual;  // Σ w log(L⁻¹ A L⁻ᵀ), (P, P)
+  double cost = 0;      // Σ w ‖log(L⁻¹ A L⁻ᵀ)‖²
   double rounding = 0;  // what rounding leaves of the residual: ε times the mean condition
 };
 
 Whitened whitened(const at::Tensor& matrices, const at::Tensor& weights, const at::Tensor& reference) {
   Whitened result;
-  result.roots = roots_of(reference);
-  result.systems = eigensystem(symmetrised(congruence(result.roots.inverse, matrices)));
+  result.frame = frame_of(reference);
+  result.systems = eigensystem(symmetrised(congruence(result.frame.inverse, matrices)));
   require_positive(result.systems.values, "matrices");
   const at::Tensor logs = result.systems.values.log();
   result.residual = weighted_sum(weights, rebuilt(result.systems.vectors, logs));
@@ -89,6 +95,11 @@ Whitened whitened(const at::Tensor& matrices, const at::Tensor& weights, const a
   const at::Tensor &largest = result.systems.values.select(-1, -1), &smallest = result.systems.values.select(-1, 0);
   result.rounding = epsilon * (weights * largest / smallest).sum().item<double>();
   return result;
+}
+
+/// L exp(V) Lᵀ.
+at::Tensor moved(const Frame& frame, const at::Tensor& v) {
+  return symmetrised(congruence(frame.factor, symmetrised(at::linalg_matrix_exp(v))));
 }
 
 /// The Hessian of Σ w d²/2 at R, in coordinates where R = I: in each eigenbasis, entry (j, k) times (d/2) coth(d/2),
@@ -124,7 +135,7 @@ at::Tensor karcher_newton(const at::Tensor& matrices, const at::Tensor& weights,
         conjugate_gradients(KarcherHessian(here.systems, weights), here.residual, std::clamp(norm, 1e-6, 0.1), 200);
     bool better = false;
     for (double step = 1; step > 1e-6 && !better; step /= 2) {
-      const at::Tensor next = symmetrised(congruence(here.roots.root, spd_exp(step * newton)));
+      const at::Tensor next = moved(here.frame, step * newton);
       Whitened there = whitened(matrices, weights, next);
       const double next_norm = norm_of(there.residual) / scale;
       // Near the solution the cost is flat to rounding, and the residual decides.
@@ -151,7 +162,7 @@ at::Tensor karcher_published(const at::Tensor& matrices, const at::Tensor& weigh
   for (int i = 0; i < 30; ++i) {
     const Whitened here = whitened(matrices, weights, mean);
     norm = norm_of(here.residual);
-    mean = symmetrised(congruence(here.roots.root, spd_exp(step * here.residual)));
+    mean = moved(here.frame, step * here.residual);
     if (norm > last) step /= 2;
     last = norm;
     if (norm / entries < 1e-7) return mean;
@@ -173,14 +184,14 @@ class KarcherMean : public torch::autograd::Function<KarcherMean> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &matrices = saved[0], &weights = saved[1];
     const Whitened here = whitened(matrices, weights, saved[2]);
-    const at::Tensor whitened_gradient = congruence(here.roots.root, symmetrised(gradients[0]));
+    const at::Tensor whitened_gradient = congruence(here.frame.factor.mT(), symmetrised(gradients[0]));
     const double tolerance = matrices.scalar_type() == at::kFloat ? 1e-6 : 1e-14;
     const at::Tensor solved =
         conjugate_gradients(KarcherHessian(here.systems, weights), whitened_gradient, tolerance, 500);
     const at::Tensor differences = divided_differences(SpectralFunction::log, 1, here.systems.values);
     const at::Tensor per_matrix = spectral_derivative(here.systems.vectors, differences, solved);
     const at::Tensor logs = rebuilt(here.systems.vectors, here.systems.values.log());
-    return {weights.unsqueeze(-1).unsqueeze(-1) * congruence(here.roots.inverse, per_matrix),
+    return {weights.unsqueeze(-1).unsqueeze(-1) * congruence(here.frame.inverse.mT(), per_matrix),
             (logs * solved).sum({-2, -1}), at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
@@ -190,6 +201,17 @@ class KarcherMean : public torch::autograd::Function<KarcherMean> {
 at::Tensor bures_transport(const at::Tensor& matrices, const at::Tensor& weights, const at::Tensor& reference) {
   const at::Tensor inner = weighted_sum(weights, spd_sqrt(congruence(spd_sqrt(reference), matrices)));
   return congruence(spd_inverse_sqrt(reference), inner);
+}
+
+struct Roots {
+  at::Tensor root, inverse;  // R^(1/2), R^(−1/2)
+};
+
+Roots roots_of(const at::Tensor& matrix) {
+  const Eigensystem system = eigensystem(matrix);
+  require_positive(system.values, "mean");
+  const at::Tensor root = system.values.sqrt();
+  return {rebuilt(system.vectors, root), rebuilt(system.vectors, root.reciprocal())};
 }
 
 at::Tensor bures_fixed_point(const at::Tensor& matrices, const at::Tensor& weights, double tolerance, int iterations) {

@@ -36,7 +36,7 @@ struct SpdMeanOptions {
 ///   Bures) or if the tolerance was not reached, with the residual; UsageError for negative weights.
 at::Tensor spd_mean(const at::Tensor& matrices, SpdMean mean, const SpdMeanOptions& options = {});
 
-/// log(R^(−1/2) A R^(−1/2)): matrices (…, P, P) at the reference R, (P, P) or (…, P, P). Differentiable once in both.
+/// log(R^(−1/2) A R^(−1/2)): matrices (…, P, P) at the reference R, (P, P) or (…, P, P). Differentiable in both, twice where `spd_log` is.
 /// @throws ShapeError; NumericalError unless both are positive definite.
 at::Tensor to_tangent(const at::Tensor& matrices, const at::Tensor& reference);
 /// R^(1/2) exp(V) R^(1/2), the inverse.

@@ -76,9 +76,6 @@ int run_example(int argc, char** argv, const std::function<void(const std::files
     use_torch_settings();
     body(argc == 2 ? argv[1] : ".");
     return 0;
-  } catch (const DataMissing& missing) {
-    fmt::print("{}\n", missing.reason);
-    return 77;
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

@@ -27,12 +27,7 @@ std::string comparison_plot(std::string_view title, std::string_view measure, co
 void write_figure(const std::filesystem::path& path, const std::vector<std::string>& pictures);
 
 /// Runs a program that writes into the folder of its one argument (none: the current one): exit status 0, or 1 with the
-/// error on stderr, 2 for other arguments, 77 where its data are not there.
+/// error on stderr, 2 for other arguments.
 int run_example(int argc, char** argv, const std::function<void(const std::filesystem::path& folder)>& body);
-
-/// Ends an example whose data are not there.
-struct DataMissing {
-  std::string reason;
-};
 
 }  // namespace noema

@@ -4,11 +4,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace noema {
@@ -66,6 +68,25 @@ inline double gradient_error(const TensorFunction& function, const std::vector<a
     if (worst != worst) return worst;
   }
   return worst / scale;
+}
+
+/// The same for the gradient of the gradient: of all entries of the first gradients, contracted with fixed numbers.
+inline double second_gradient_error(const TensorFunction& function, const std::vector<at::Tensor>& inputs,
+                                    double step = 1e-5) {
+  const auto first = [&](const std::vector<at::Tensor>& at) {
+    std::vector<at::Tensor> leaves;
+    for (const at::Tensor& input : at) {
+      leaves.push_back(input.requires_grad() ? input : input.detach().set_requires_grad(true));
+    }
+    const at::Tensor output = function(leaves);
+    const at::Tensor contracted = (output * made_up(output.sizes(), 3)).sum();
+    const std::vector<at::Tensor> gradients =
+        torch::autograd::grad({contracted}, leaves, {}, std::nullopt, /*create_graph=*/true);
+    std::vector<at::Tensor> flat;
+    for (const at::Tensor& gradient : gradients) flat.push_back(gradient.flatten());
+    return at::cat(flat);
+  };
+  return gradient_error(first, inputs, step);
 }
 
 }  // namespace noema

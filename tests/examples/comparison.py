@@ -2,20 +2,17 @@
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import xml.etree.ElementTree
 from pathlib import Path
 
 
 def compare(name):
-    """{title: {method: [figure of each data set]}}. Ends with 77 where the program's data are not there."""
+    """{title: {method: [figure of each data set]}}."""
     program = Path(os.environ["NOEMA_BIN"]).parent / "examples" / name
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([program, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(done.stdout, end="", flush=True)
-        if done.returncode == 77:
-            sys.exit(77)
         assert done.returncode == 0, f"{name} ended with status {done.returncode}"
         figure = xml.etree.ElementTree.parse(Path(folder) / f"{name}.svg").getroot()
         assert figure.tag.endswith("svg") and len(list(figure.iter())) > 20, "the figure is empty"

@@ -1,0 +1,88 @@
+// Second derivatives wherever the headers promise them, against central differences of the first ones.
+#include <gtest/gtest.h>
+
+#include <ATen/ops/eye.h>
+
+#include "gradient_check.h"
+#include "noema/connectomics/covariance.h"
+#include "noema/connectomics/divergence.h"
+#include "noema/connectomics/dynamic_states.h"
+#include "noema/connectomics/losses.h"
+#include "noema/connectomics/modularity.h"
+#include "noema/connectomics/precision.h"
+#include "noema/connectomics/second_moment.h"
+#include "noema/connectomics/similarity.h"
+#include "noema/connectomics/smoothing.h"
+#include "noema/connectomics/spd.h"
+#include "noema/connectomics/spd_means.h"
+#include "noema/connectomics/symmetric.h"
+#include "noema/core/error.h"
+
+namespace noema {
+namespace {
+
+constexpr double kTight = 1e-6;
+
+void expect_second_order(const char* name, const TensorFunction& function, const std::vector<at::Tensor>& inputs) {
+  SCOPED_TRACE(name);
+  EXPECT_LT(second_gradient_error(function, inputs), kTight);
+}
+
+TEST(SecondOrder, CovarianceAndPrecision) {
+  const at::Tensor x = made_up({3, 8}), w = made_up({8}, 2).abs() + 0.2;
+  expect_second_order("weights", [](const auto& in) { return covariance(in[0], {.weights = in[1]}); }, {x, w});
+  expect_second_order("frame matrix", [](const auto& in) { return covariance(in[0], {.frame_matrix = in[1]}); },
+                      {made_up({2, 4}), made_up({4, 4}, 3) + 3 * at::eye(4, at::kDouble)});
+  expect_second_order("correlation", [](const auto& in) { return correlation(in[0], {.weights = in[1]}); }, {x, w});
+  expect_second_order("cross", [](const auto& in) { return cross_covariance(in[0], in[1]); }, {x, made_up({2, 8}, 5)});
+  expect_second_order("ledoit-wolf", [](const auto& in) { return ledoit_wolf(in[0]).covariance; }, {x});
+  expect_second_order("precision", [](const auto& in) { return precision(in[0]); }, {made_up_spd(1, 3)});
+  expect_second_order("partial", [](const auto& in) { return partial_correlation(precision(in[0])); },
+                      {made_up_spd(1, 3)});
+}
+
+TEST(SecondOrder, MatrixFunctionsAndTangentSpaceWhereEigenvaluesAreApart) {
+  const at::Tensor a = made_up_spd(2, 3), r = made_up_spd(1, 3, 4)[0];
+  expect_second_order("log", [](const auto& in) { return spd_log(in[0]); }, {a});
+  expect_second_order("exp", [](const auto& in) { return spd_exp(in[0]); }, {a});
+  expect_second_order("root", [](const auto& in) { return spd_sqrt(in[0]); }, {a});
+  expect_second_order("inverse root", [](const auto& in) { return spd_inverse_sqrt(in[0]); }, {a});
+  expect_second_order("tangent", [](const auto& in) { return to_tangent(in[0], in[1]); }, {a, r});
+  expect_second_order("cone", [](const auto& in) { return from_tangent(spd_log(in[0]), in[1]); }, {a, r});
+  expect_second_order("log-euclidean", [](const auto& in) { return spd_mean(in[0], SpdMean::log_euclidean); }, {a});
+  expect_second_order("harmonic", [](const auto& in) { return spd_mean(in[0], SpdMean::harmonic); }, {a});
+  at::Tensor repeated = at::eye(3, at::kDouble).set_requires_grad(true);
+  EXPECT_THROW(torch::autograd::grad({spd_log(repeated).sum()}, {repeated}, {}, std::nullopt, true), NumericalError);
+}
+
+TEST(SecondOrder, LossesAndScores) {
+  const at::Tensor p = made_up({2, 4}).abs() + 0.1, q = made_up({2, 4}, 3).abs() + 0.1;
+  expect_second_order("entropy", [](const auto& in) { return entropy(in[0]); }, {p});
+  expect_second_order("entropy of logits", [](const auto& in) { return entropy_of_logits(in[0]); }, {p});
+  expect_second_order("kl", [](const auto& in) { return kl_divergence(in[0], in[1]); }, {p, q});
+  expect_second_order("js of logits", [](const auto& in) { return js_divergence_of_logits(in[0], in[1]); }, {p, q});
+  expect_second_order("norm", [](const auto& in) { return norm_reduction(2, {1})(in[0]); }, {p});
+  expect_second_order("soft maximum", [](const auto& in) { return soft_max_reduction(0.5, true)(in[0]); }, {p});
+  expect_second_order("homogeneity", [](const auto& in) { return homogeneity(in[0], in[1]); },
+                      {made_up({2, 5}).abs() + 0.1, made_up({5, 6})});
+  expect_second_order("squared distances", [](const auto& in) { return squared_distances(in[0], in[1]); }, {p, q});
+  expect_second_order("gaussian", [](const auto& in) { return gaussian_kernel(in[0], in[1], 0.7); }, {p, q});
+  expect_second_order("cosine", [](const auto& in) { return cosine_kernel(in[0], in[1]); }, {p, q});
+  expect_second_order("log det", [](const auto& in) { return log_det_loss(in[0], 0.1); }, {made_up_spd(1, 3)});
+  expect_second_order("kurtosis", [](const auto& in) { return multivariate_kurtosis(in[0]); }, {made_up({2, 7})});
+}
+
+TEST(SecondOrder, NetworksChainsAndVolumes) {
+  const at::Tensor a = made_up({4, 4});
+  expect_second_order("modularity", [](const auto& in) { return modularity(in[0], in[1]); },
+                      {a + a.t(), made_up({4, 2}, 5).abs()});
+  expect_second_order("packing", [](const auto& in) { return pack_symmetric(in[0].square()); }, {a});
+  expect_second_order("unpacking", [](const auto& in) { return unpack_symmetric(in[0].square()); }, {made_up({6})});
+  expect_second_order("chain", [](const auto& in) { return chain_posterior(in[0], in[1], in[2]).probability; },
+                      {made_up({4, 2}), made_up({2}, 2), made_up({2, 2}, 3)});
+  expect_second_order("smoothing", [](const auto& in) { return smooth_volume(in[0], in[1]); },
+                      {made_up({3, 2, 2}), made_up({3}, 6).abs() + 0.5});
+}
+
+}  // namespace
+}  // namespace noema
