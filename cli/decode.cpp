@@ -51,6 +51,8 @@ CommandSpec decode_command() {
       {"noema decode ds000105 results", "Everything with its defaults."},
       {"noema decode ds000105 results --task objectviewing --conditions face,house --fwhm 4",
        "Two labels of one task, images smoothed with a Gaussian of 4 mm."},
+      {"noema decode ds000105 results --model ridge,h3,attention",
+       "Other networks beside a linear model (docs/backbones.md lists them, and how to write your own)."},
       {"noema decode bids results participant --participant-label 01",
        "Preprocess one subject, for instance as one job of a cluster."},
       {"noema decode bids results group --derivatives fmriprep --space MNI152NLin2009cAsym --confounds simple",

@@ -253,6 +253,8 @@ OptionGroup model_options() {
             fmt::format("Models: {}. Without it ridge, logistic and long-conv beside the baselines",
                         fmt::join(names, ", ")))
            .many(),
+       input_path("backbone", "FILE.toml",
+                  "An own network, as a list of mixers: the model backbone, beside those that --model names"),
        integer("seeds", "N", "Random starts of each network").by_default("3").range(1, 1000),
        choice("screening", {"auto", "none", "anova", "task"},
               "Choice of features in each training fold. auto: anova for voxels, none for regions")
@@ -419,6 +421,7 @@ EvaluationOptions read_evaluation_options(const CommandArguments& arguments) {
 ModelOptions read_fitting_options(const CommandArguments& arguments) {
   ModelOptions options;
   options.models = arguments.list("model");
+  if (arguments.has("backbone")) options.models.push_back(arguments.path("backbone").string());
   options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
   options.screening = arguments.text("screening");
   read_screening_amount(arguments.text("screening-features"), options);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "noema/core/error.h"
+#include "noema/decoders/backbone.h"
 #include "noema/decoders/model_settings.h"
 
 namespace noema {
@@ -17,49 +18,6 @@ NLOHMANN_JSON_SERIALIZE_ENUM(LagConvention, {{LagConvention::causal, "causal"},
 NLOHMANN_JSON_SERIALIZE_ENUM(KernelStart, {{KernelStart::decay, "decay"},
                                            {KernelStart::random, "random"},
                                            {KernelStart::double_exp, "double_exp"}})
-
-namespace {
-
-class LongConvNetwork : public Network {
- public:
-  LongConvNetwork(const LongConvClassifierOptions& options, const NetworkShape& shape, at::Generator& generator)
-      : options_(options),
-        input_(register_module("input", std::make_shared<Linear>(shape.features, options.conv.channels, generator))) {
-    LongConvOptions conv = options.conv;
-    if (conv.taps == 0) conv.taps = shape.volumes;
-    for (int block = 0; block < options.blocks; ++block) {
-      mixers_.push_back(register_module(fmt::format("mixer{}", block), std::make_shared<LongConv>(conv, generator)));
-    }
-    norm_ = register_module("norm", std::make_shared<LayerNorm>(options.conv.channels));
-    output_ = register_module("output", std::make_shared<Linear>(options.conv.channels, shape.classes, generator));
-  }
-
-  at::Tensor forward(const at::Tensor& windows, const at::Tensor& weights, const Draws& draws) const override {
-    const at::Tensor share = weights.unsqueeze(-1);                                   // (B, T, 1)
-    const at::Tensor mask = share.ne(0).to(windows.dtype());                          // (B, T, 1)
-    at::Tensor x = input_->forward(dropout(windows, options_.input_dropout, draws));  // (B, T, C)
-    for (const auto& mixer : mixers_) x = mixer->forward(x, mask, draws);
-    const at::Tensor mean = norm_->forward((x * share).sum(1));  // (B, C)
-    return output_->forward(dropout(mean, options_.output_dropout, draws));
-  }
-
-  std::vector<TrainedParameter> trained_parameters() const override {
-    std::vector<TrainedParameter> list = Network::trained_parameters();
-    for (TrainedParameter& parameter : list) {
-      if (parameter.name.find("kernel") != std::string::npos) parameter.learning_rate_scale = options_.kernel_learning_rate_scale;
-    }
-    return list;
-  }
-
- private:
-  LongConvClassifierOptions options_;
-  std::shared_ptr<Linear> input_;
-  std::vector<std::shared_ptr<Mixer>> mixers_;
-  std::shared_ptr<LayerNorm> norm_;
-  std::shared_ptr<Linear> output_;
-};
-
-}  // namespace
 
 LongConvClassifierOptions::LongConvClassifierOptions() {
   network.training.batch_size = 32;
@@ -89,7 +47,13 @@ LongConvClassifier::LongConvClassifier(LongConvClassifierOptions options)
     : NetworkClassifier((options.validate(), options.network)), options_(std::move(options)) {}
 
 std::shared_ptr<Network> LongConvClassifier::make_network(const NetworkShape& shape, at::Generator& generator) const {
-  return std::make_shared<LongConvNetwork>(options_, shape, generator);
+  const std::vector<MixerDescription> blocks(static_cast<std::size_t>(options_.blocks), describe(options_.conv));
+  return make_backbone({.channels = options_.conv.channels,
+                        .mixers = blocks,
+                        .input_dropout = options_.input_dropout,
+                        .output_dropout = options_.output_dropout,
+                        .kernel_learning_rate_scale = options_.kernel_learning_rate_scale},
+                       shape, generator);
 }
 
 std::string LongConvClassifier::settings() const {

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "noema/mixers/long_conv.h"
 #include "noema/decoders/network_classifier.h"
+#include "noema/mixers/long_conv.h"
 
 namespace noema {
 

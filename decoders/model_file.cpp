@@ -22,28 +22,35 @@ SafeTensors NetworkClassifier::save() const {
   }
   if (transform_) transform_->save(content);
   const TrainingOptions& training = options_.training;
-  const nlohmann::json model = {{"kind", kind()},
-                                {"features", features_},
-                                {"network", nlohmann::json::parse(settings())},
-                                {"shape",
-                                 {{"features", shape_.features},
-                                  {"classes", shape_.classes},
-                                  {"volumes", shape_.volumes},
-                                  {"box", shape_.box.size}}},
-                                {"training",
-                                 {{"epochs", training.epochs},
-                                  {"min_steps", training.min_steps},
-                                  {"max_steps", training.max_steps},
-                                  {"batch_size", training.batch_size},
-                                  {"learning_rate", training.learning_rate},
-                                  {"warmup", training.warmup},
-                                  {"weight_decay", training.weight_decay},
-                                  {"gradient_norm", training.gradient_norm},
-                                  {"patience", training.patience},
-                                  {"seed", training.seed},
-                                  {"label_smoothing", options_.label_smoothing},
-                                  {"shortest_crop", options_.shortest_crop},
-                                  {"validation", options_.validation}}}};
+  nlohmann::json model = {{"kind", kind()},
+                          {"features", features_},
+                          {"network", nlohmann::json::parse(settings())},
+                          {"shape",
+                           {{"features", shape_.features},
+                            {"classes", shape_.classes},
+                            {"volumes", shape_.volumes},
+                            {"box", shape_.box.size}}},
+                          {"training",
+                           {{"epochs", training.epochs},
+                            {"min_steps", training.min_steps},
+                            {"max_steps", training.max_steps},
+                            {"batch_size", training.batch_size},
+                            {"learning_rate", training.learning_rate},
+                            {"warmup", training.warmup},
+                            {"weight_decay", training.weight_decay},
+                            {"gradient_norm", training.gradient_norm},
+                            {"patience", training.patience},
+                            {"seed", training.seed},
+                            {"label_smoothing", options_.label_smoothing},
+                            {"shortest_crop", options_.shortest_crop},
+                            {"validation", options_.validation}}}};
+  for (const MixerCost& cost : network().mixer_costs()) {
+    model["mixers"].push_back({{"kind", cost.kind},
+                               {"parameters", cost.parameters},
+                               {"flops", cost.flops},
+                               {"volumes", cost.volumes},
+                               {"state_bytes", cost.state_bytes}});
+  }
   content.metadata["model"] = model.dump();
   return content;
 }

@@ -11,6 +11,7 @@
 #include "noema/decoders/voxel_box.h"
 #include "noema/learn/adamw.h"
 #include "noema/mixers/layers.h"
+#include "noema/mixers/mixer_list.h"
 
 namespace noema {
 
@@ -36,6 +37,9 @@ class Network : public torch::nn::Module {
 
   /// All parameters, as `training_tags` has them: weight decay for weights, but not for biases, norms and free taps.
   virtual std::vector<TrainedParameter> trained_parameters() const;
+
+  /// What its mixers cost, for the longest training window; empty for networks without mixers.
+  virtual std::vector<MixerCost> mixer_costs() const { return {}; }
 };
 
 }  // namespace noema

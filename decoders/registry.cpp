@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "noema/core/error.h"
+#include "noema/decoders/backbone_classifier.h"
 #include "noema/decoders/cnn3d.h"
 #include "noema/decoders/connectivity_classifier.h"
 #include "noema/decoders/long_conv_classifier.h"
@@ -32,14 +33,25 @@ Entry network_entry() {
           Model::load};
 }
 
+Entry backbone_entry(const std::string& kind) {
+  return {[kind](std::uint64_t seed) {
+            BackboneClassifierOptions options = kind == kOwnBackbone ? BackboneClassifierOptions(named_backbone("h3"))
+                                                                     : BackboneClassifierOptions(kind);
+            options.network.training.seed = seed;
+            return std::make_unique<BackboneClassifier>(options);
+          },
+          [kind](const SafeTensors& content) { return BackboneClassifier::load(kind, content); }};
+}
+
 Entry linear_entry(LinearKind kind) {
   LinearClassifierOptions options;
   options.kind = kind;
   return {linear_factory(options), LinearClassifier::load};
 }
 
-const std::map<std::string, Entry>& entries() {
-  static const std::map<std::string, Entry> all = {
+std::map<std::string, Entry> all_entries() {
+  std::map<std::string, Entry> all = {
+      {kOwnBackbone, backbone_entry(kOwnBackbone)},
       {"cnn3d", network_entry<Cnn3dClassifier, Cnn3dOptions>()},
       {"fc-ridge",
        {[](std::uint64_t) { return std::make_unique<ConnectivityClassifier>(); }, ConnectivityClassifier::load}},
@@ -49,6 +61,12 @@ const std::map<std::string, Entry>& entries() {
       {"mlp", network_entry<MlpClassifier, MlpOptions>()},
       {"ridge", linear_entry(LinearKind::ridge)},
       {"svc", linear_entry(LinearKind::svc)}};
+  for (const std::string& name : backbone_names()) all[name] = backbone_entry(name);
+  return all;
+}
+
+const std::map<std::string, Entry>& entries() {
+  static const std::map<std::string, Entry> all = all_entries();
   return all;
 }
 

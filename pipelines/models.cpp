@@ -4,10 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 #include "noema/core/command.h"
 #include "noema/core/error.h"
+#include "noema/decoders/backbone_classifier.h"
 #include "noema/decoders/cnn3d.h"
 #include "noema/decoders/connectivity_classifier.h"
 #include "noema/decoders/long_conv_classifier.h"
@@ -15,6 +16,7 @@
 #include "noema/decoders/network_classifier.h"
 #include "noema/learn/linear_classifier.h"
 #include "noema/learn/majority.h"
+#include "noema/pipelines/backbone_config.h"
 
 namespace noema {
 namespace {
@@ -22,19 +24,28 @@ namespace {
 constexpr int kLinearPermutations = 200;
 
 struct Known {
-  const char* name;
-  bool is_network;
-  bool is_baseline;
+  std::string name;
+  bool is_network = false;
+  bool is_baseline = false;
 };
-constexpr std::array<Known, 9> kModels{{{"ridge", false, false},
-                                        {"logistic", false, false},
-                                        {"svc", false, false},
-                                        {"fc-ridge", false, false},
-                                        {"long-conv", true, false},
-                                        {"mlp", true, false},
-                                        {"cnn3d", true, false},
-                                        {"majority", false, true},
-                                        {"nuisance", false, true}}};
+
+std::vector<Known> known_models() {
+  std::vector<Known> models{{"ridge"}, {"logistic"}, {"svc"}, {"fc-ridge"}, {"long-conv", true}};
+  for (const std::string& name : backbone_names()) models.push_back({name, true});
+  models.insert(models.end(), {{kOwnBackbone, true}, {"mlp", true}, {"cnn3d", true}});
+  models.insert(models.end(), {{"majority", false, true}, {"nuisance", false, true}});
+  return models;
+}
+
+bool is_backbone_file(const std::string& name) { return name.ends_with(".toml"); }
+
+/// The one file among the names. @throws UsageError for a second one
+std::filesystem::path own_backbone(const std::vector<std::string>& names) {
+  std::vector<std::string> files;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(files), is_backbone_file);
+  if (files.size() == 1) return files.front();
+  throw UsageError(fmt::format("--backbone: found the files {}, expected one", fmt::join(files, ", ")));
+}
 
 FeatureTransformOptions transform_of(const ModelOptions& options, FeatureKind features, bool whiten) {
   FeatureTransformOptions transform = default_transform(features);
@@ -92,6 +103,14 @@ ClassifierFactory factory_of(const std::string& name, const ModelOptions& option
   if (name == "mlp") return network<MlpClassifier>(MlpOptions(), options, features);
   if (name == "cnn3d") return network<Cnn3dClassifier>(Cnn3dOptions(), options, features);
   if (name == "nuisance") return nuisance();
+  if (name == kOwnBackbone) {
+    return network<BackboneClassifier>(BackboneClassifierOptions(read_backbone(own_backbone(options.models))), options,
+                                       features);
+  }
+  const std::vector<std::string> backbones = backbone_names();
+  if (std::find(backbones.begin(), backbones.end(), name) != backbones.end()) {
+    return network<BackboneClassifier>(BackboneClassifierOptions(name), options, features);
+  }
   return [](std::uint64_t) { return std::make_unique<MajorityClassifier>(); };
 }
 
@@ -109,6 +128,9 @@ std::vector<std::string> wanted_models(const ModelOptions& options, SampleUnit u
   if (wanted.empty()) wanted = {"ridge", "logistic", "long-conv"};
   if (options.models.empty() && unit == SampleUnit::runs) wanted.insert(wanted.begin() + 2, "fc-ridge");
   check_models(wanted);
+  for (std::string& name : wanted) {
+    if (is_backbone_file(name)) name = kOwnBackbone;
+  }
   return wanted;
 }
 
@@ -120,13 +142,22 @@ ClassifierFactory ModelPlan::resumable_factory() const {
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
-  for (const Known& model : kModels) names.emplace_back(model.name);
+  for (const Known& model : known_models()) {
+    if (model.name != kOwnBackbone) names.push_back(model.name);
+  }
   return names;
 }
 
 void check_models(const std::vector<std::string>& names) {
   const std::vector<std::string> known = model_names();
   for (const std::string& name : names) {
+    if (is_backbone_file(name)) {
+      read_backbone(own_backbone(names));
+      continue;
+    }
+    if (name == kOwnBackbone) {
+      throw UsageError("--model backbone: found no list of mixers; give it by --backbone FILE.toml alone");
+    }
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const auto nearest = nearest_match(name, known);
     throw UsageError(fmt::format("--model: found '{}', expected some of {}{}", name, fmt::join(known, ", "),
@@ -137,7 +168,7 @@ void check_models(const std::vector<std::string>& names) {
 std::vector<ModelPlan> plan_models(const ModelOptions& options, FeatureKind features, SampleUnit unit) {
   const std::vector<std::string> wanted = wanted_models(options, unit);
   std::vector<ModelPlan> plans;
-  for (const Known& known : kModels) {
+  for (const Known& known : known_models()) {
     if (!known.is_baseline && std::find(wanted.begin(), wanted.end(), known.name) == wanted.end()) continue;
     check_fits(known.name, features, unit);
     ModelPlan plan;

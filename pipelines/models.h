@@ -15,7 +15,7 @@ namespace noema {
 /// Names in the order of tables: linear models, networks, baselines.
 std::vector<std::string> model_names();
 
-/// @throws UsageError for a name that is not known, naming the nearest
+/// @throws UsageError for a name that is not known, naming the nearest; for a file .toml as `read_backbone`
 void check_models(const std::vector<std::string>& names);
 
 struct ModelPlan {

@@ -84,7 +84,7 @@ struct EvaluationOptions {
 
 /// Which models, and how they are fitted.
 struct ModelOptions {
-  /// Names of `model_names()`; empty: the default set.
+  /// Names of `model_names()`, and at most one list of mixers (a file .toml); empty: the default set.
   std::vector<std::string> models;
   int seeds = 3;
   std::uint64_t seed = 0;

@@ -1,11 +1,13 @@
 #include "noema/pipelines/page_facts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "noema/decoders/network_classifier.h"
 #include "noema/pipelines/command_output.h"
 
 namespace noema {
@@ -111,6 +113,27 @@ std::vector<MapRecord> map_records(const CommandFindings& found) {
   return list;
 }
 
+/// What each mixer of each network costs.
+std::vector<std::string> mixer_sentences(const std::vector<ModelEvaluation>& models) {
+  std::vector<std::string> sentences;
+  for (const ModelEvaluation& model : models) {
+    const auto& fitted = model.cross_validation.models;
+    const auto* network = fitted.empty() ? nullptr : dynamic_cast<const NetworkClassifier*>(fitted.front().get());
+    if (network == nullptr) continue;
+    std::vector<std::string> parts;
+    for (const MixerCost& mixer : network->network().mixer_costs()) {
+      parts.push_back(
+          fmt::format("{} with {} parameters, {} floating-point operations for {} volumes, and a state of "
+                      "{} bytes",
+                      mixer.kind, mixer.parameters, mixer.flops, mixer.volumes, mixer.state_bytes));
+    }
+    if (!parts.empty()) {
+      sentences.push_back(fmt::format("Mixers of {}: {}.", model.scores.name, fmt::join(parts, "; ")));
+    }
+  }
+  return sentences;
+}
+
 MethodFacts method_facts(const CommandFindings& found) {
   MethodFacts facts;
   facts.preprocessing = found.data.notes;
@@ -120,6 +143,7 @@ MethodFacts method_facts(const CommandFindings& found) {
   facts.delay_rule = found.problem.rule.delay == DelayKind::automatic ? "estimated"
                      : found.problem.rule.delay == DelayKind::fixed   ? "declared"
                                                                       : "hrf";
+  facts.features = mixer_sentences(found.models);
   if (found.glm) facts.glm = found.glm->notes;
   for (const ModelMaps& map : found.maps) {
     if (map.method != "pattern" &&

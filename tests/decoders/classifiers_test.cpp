@@ -5,13 +5,16 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "made_up_samples.h"
 #include "noema/core/error.h"
+#include "noema/decoders/backbone_classifier.h"
 #include "noema/decoders/long_conv_classifier.h"
 #include "noema/decoders/mlp.h"
 #include "noema/learn/tensors.h"
+#include "noema/learn/torch_settings.h"
 
 namespace noema {
 namespace {
@@ -84,7 +87,10 @@ class AnyNetwork : public testing::TestWithParam<std::string> {
   std::unique_ptr<NetworkClassifier> make(std::uint64_t seed, bool whiten = false) const {
     LongConvClassifierOptions long_conv = quick_long_conv(seed);
     MlpOptions mlp = quick_mlp(seed);
-    for (NetworkOptions* options : {&long_conv.network, &mlp.network}) {
+    BackboneClassifierOptions backbone(backbone_name());
+    backbone.network = long_conv.network;
+    backbone.backbone.channels = 16;
+    for (NetworkOptions* options : {&long_conv.network, &mlp.network, &backbone.network}) {
       options->training.epochs = 3;
       options->transform = plain_transform(whiten);
       options->transform->screening = Screening::anova;
@@ -92,14 +98,24 @@ class AnyNetwork : public testing::TestWithParam<std::string> {
       options->shortest_crop = 0.5;
     }
     if (GetParam() == "mlp") return std::make_unique<MlpClassifier>(mlp);
+    if (GetParam() == backbone_name()) return std::make_unique<BackboneClassifier>(backbone);
     if (GetParam() == "long-conv-bidirectional") long_conv.conv.convention = LagConvention::bidirectional;
     return std::make_unique<LongConvClassifier>(long_conv);
   }
   std::unique_ptr<NetworkClassifier> load(const SafeTensors& content) const {
     if (GetParam() == "mlp") return MlpClassifier::load(content);
+    if (GetParam() == backbone_name()) return BackboneClassifier::load(GetParam(), content);
     return LongConvClassifier::load(content);
   }
+  /// The kind that is tested where it is a named backbone, else any.
+  static std::string backbone_name() {
+    const std::vector<std::string> names = backbone_names();
+    return std::find(names.begin(), names.end(), GetParam()) == names.end() ? names.front() : GetParam();
+  }
   const SampleSet set_ = made_up::samples({3, 3, 4}, made_up::mean_pattern);
+
+ private:
+  const OneTorchThread guard_;
 };
 
 TEST_P(AnyNetwork, LogitsArePredictions) {
@@ -199,7 +215,9 @@ TEST_P(AnyNetwork, RefusesWhatItCannotUse) {
   EXPECT_EQ(model->predict(subset(set_, {})).decisions.rows(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, AnyNetwork, testing::Values("long-conv", "long-conv-bidirectional", "mlp"),
+INSTANTIATE_TEST_SUITE_P(Kinds, AnyNetwork,
+                         testing::Values("long-conv", "long-conv-bidirectional", "mlp", "attention", "h3", "hyena",
+                                         "monarch-mixer", "s4d"),
                          [](const auto& kind) {
                            std::string name = kind.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -6,6 +6,8 @@
 
 #include "made_up_samples.h"
 #include "noema/core/error.h"
+#include "noema/decoders/network_classifier.h"
+#include "noema/learn/torch_settings.h"
 
 namespace noema {
 namespace {
@@ -18,14 +20,23 @@ SampleSet voxel_samples() {
 }
 
 TEST(Registry, EveryKindIsMadeFittedSavedAndOpened) {
+  const OneTorchThread guard;
   const SampleSet set = voxel_samples();
   const std::vector<std::string> kinds = classifier_kinds();
   EXPECT_TRUE(std::is_sorted(kinds.begin(), kinds.end()));
-  EXPECT_EQ(kinds, (std::vector<std::string>{"cnn3d", "fc-ridge", "logistic", "long-conv", "majority", "mlp", "ridge",
-                                             "svc"}));
+  EXPECT_EQ(kinds,
+            (std::vector<std::string>{"attention", "backbone", "band-limited-conv", "cnn3d", "fc-ridge", "h3", "hyena",
+                                      "implicit-long-conv", "logistic", "long-conv", "majority", "mlp", "monarch-mixer",
+                                      "rational-conv", "ridge", "s4d", "short-conv", "sliding-attention", "svc"}));
   for (const std::string& kind : kinds) {
     const auto model = default_factory(kind)(3);
     EXPECT_EQ(model->kind(), kind);
+    if (auto* network = dynamic_cast<NetworkClassifier*>(model.get())) {
+      NetworkOptions options = network->network_options();
+      options.training.epochs = 1;
+      options.training.min_steps = 0;
+      network->train_by(options);
+    }
     model->fit(set);
     const auto opened = open_classifier(model->save());
     EXPECT_EQ(opened->kind(), kind);

@@ -38,6 +38,32 @@ with Folder() as out:
     assert "expected some of ridge" in error_of("train", first, out / "x", status=2)
     assert "did you mean ridge?" in error_of("train", first, out / "x", "--model", "rigde", status=2)
 
+    # networks as lists of mixers: by name and by a file
+    own = out / "own.toml"
+    own.write_text("channels = 16\n[[mixer]]\nkind = 'short-conv'\nrepeat = 2\n[[mixer]]\nkind = 'swiglu'\n")
+    run("train", first, out / "listed", "--model", "h3", "--backbone", own, "--epochs", 30, *quick)
+    mixers = json.loads(run("info", out / "listed/model-h3.safetensors", "--json")[1])["metadata"]["model"]["mixers"]
+    assert [mixer["kind"] for mixer in mixers] == ["h3", "swiglu"], mixers
+    assert mixers[1]["parameters"] == 2 * 32 + 172 * 33 + 32 * 87 == 8524 and mixers[1]["state_bytes"] == 0, mixers
+    assert mixers[0]["volumes"] == 6 and mixers[0]["flops"] > 6 * 2 * 32 * 128 and mixers[0]["state_bytes"] > 0, mixers
+    listed = out / "listed/model-backbone.safetensors"
+    mixers = json.loads(run("info", listed, "--json")[1])["metadata"]["model"]["mixers"]
+    assert [mixer["kind"] for mixer in mixers] == ["short-conv", "short-conv", "swiglu"], mixers
+    run("evaluate", listed, second, out / "listed scores")
+    at_least("an own list of mixers on new people", accuracy(results(out / "listed scores"), "backbone"), 0.8)
+    run("decode", first, out / "by name", "--model", "attention", "--seeds", 1, "--epochs", 5, "--no-glm", "--attribution",
+        "gradient", *quick)
+    said = results(out / "by name")["method"]["features"]
+    assert len(said) == 1 and said[0].startswith("Mixers of attention: attention with "), said
+    assert "; swiglu with 8524 parameters" in said[0] and said[0].endswith(" for 6 volumes, and a state of 0 bytes."), said
+    assert said[0] in (out / "by name/report.html").read_text()
+    own.write_text("[[mixer]]\nkind = 'swiglu'\n[[mixer]]\nkind = 'hh3'\n")
+    said = error_of("train", first, out / "x", "--backbone", own)
+    assert f"'{own}' line 4: there is no mixer of kind 'hh3'; did you mean 'h3'?" in said, said
+    assert "expected one of attention, gated-long-conv" in said and said.count("error:") == 1, said
+    assert "--backbone FILE.toml" in error_of("train", first, out / "x", "--model", "backbone", status=2)
+    assert not (out / "x").exists()
+
     # predict: windows of a run without events, on the clock of the stimuli
     bold = second / "derivatives/prep/sub-03/func/sub-03_task-look_run-1_space-T_desc-preproc_bold.nii.gz"
     run("predict", logistic, bold, out / "windows")

@@ -118,10 +118,10 @@ def weights(path):
     return content[8 + int.from_bytes(content[:8], "little"):]
 
 
-def training_goes_on(data, folder):
+def training_goes_on(data, folder, model="long-conv"):
     """Killed in the middle of cross-validating a network, it takes up what was trained, and ends with the same scores."""
     words = ["decode", data]
-    options = ["--model", "long-conv", "--seeds", "2", "--no-glm", "--attribution", "gradient", "--delay", "4", "--threads", "1"]
+    options = ["--model", model, "--seeds", "2", "--no-glm", "--attribution", "gradient", "--delay", "4", "--threads", "1"]
     whole, cut = folder / "whole", folder / "cut"
     run(*words, whole, *options)
     kept = cut / "checkpoints"
@@ -133,7 +133,7 @@ def training_goes_on(data, folder):
     run(*words, cut, *options)
     assert not kept.exists(), "nothing of it stays"
     assert without_times(scores(cut)) == without_times(scores(whole))
-    assert weights(cut / "model-long-conv.safetensors") == weights(whole / "model-long-conv.safetensors"), "bit for bit"
+    assert weights(cut / f"model-{model}.safetensors") == weights(whole / f"model-{model}.safetensors"), "bit for bit"
 
 
 def early_stopping(data, folder):
@@ -172,6 +172,7 @@ with Folder() as folder:
     participants_then_group(data, folder)
     configuration_files(data, folder)
     quiet_and_dry(data, folder)
-    training_goes_on(data, folder)
+    training_goes_on(data, folder / "long convolutions")
+    training_goes_on(data, folder / "list of mixers", "h3")
     early_stopping(data, folder)
     reuse_follows_inputs_and_options(copy(data, folder / "changing"), folder / "reuse")

@@ -1,0 +1,144 @@
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "made_up_samples.h"
+#include "noema/core/cancel.h"
+#include "noema/core/error.h"
+#include "noema/decoders/backbone_classifier.h"
+#include "noema/decoders/long_conv_classifier.h"
+#include "noema/learn/torch_settings.h"
+
+namespace noema {
+namespace {
+
+BackboneClassifierOptions quick(const std::string& name, int epochs) {
+  BackboneClassifierOptions options(name);
+  options.network.training.epochs = epochs;
+  options.network.training.min_steps = 0;
+  options.network.training.batch_size = 12;
+  options.network.transform = FeatureTransformOptions();
+  options.backbone.channels = 16;
+  return options;
+}
+
+class NamedBackbone : public testing::TestWithParam<std::string> {
+  const OneTorchThread guard_;  // small sums, and tests beside each other
+};
+
+TEST_P(NamedBackbone, LearnsInAFewSteps) {
+  const auto [train, test] = made_up::split_last_run(made_up::samples({4, 2, 6}, made_up::mean_pattern));
+  BackboneClassifier model(quick(GetParam(), 20));
+  model.fit(train);
+  EXPECT_EQ(model.kind(), GetParam());
+  const auto& epochs = model.history().epochs;
+  ASSERT_EQ(epochs.size(), 20);
+  EXPECT_LT(epochs.back().train_loss, 0.8 * epochs.front().train_loss);
+  EXPECT_GE(made_up::accuracy(model.predict(test).decisions, test.labels()), 0.75);
+}
+
+TEST_P(NamedBackbone, GoesOnExactlyAfterAnInterruption) {
+  const SampleSet set = made_up::samples({2, 2, 2, 6}, made_up::mean_pattern);
+  BackboneClassifierOptions options = quick(GetParam(), 40);  // of one step
+  BackboneClassifier whole(options);
+  whole.fit(set);
+  options.network.training.checkpoint = std::filesystem::path(testing::TempDir()) / ("noema-" + GetParam());
+  options.network.training.checkpoint_interval_s = 0;
+  std::filesystem::remove(options.network.training.checkpoint);
+  std::thread watch([&] {  // cancels after the first checkpoint
+    while (!std::filesystem::exists(options.network.training.checkpoint)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    request_cancel();
+  });
+  BackboneClassifier cut(options);
+  EXPECT_THROW(cut.fit(set), Cancelled);
+  watch.join();
+  reset_cancel();
+  options.network.training.checkpoint_interval_s = 60;
+  BackboneClassifier resumed(options);
+  resumed.fit(set);
+  EXPECT_EQ(resumed.predict(set).decisions, whole.predict(set).decisions);
+  for (const auto& [name, tensor] : whole.save().tensors) {
+    EXPECT_EQ(resumed.save().tensors.at(name).bytes, tensor.bytes) << name;
+  }
+  std::filesystem::remove(options.network.training.checkpoint);
+}
+
+INSTANTIATE_TEST_SUITE_P(Names, NamedBackbone, testing::ValuesIn(backbone_names()), [](const auto& name) {
+  std::string text = name.param;
+  std::replace(text.begin(), text.end(), '-', '_');
+  return text;
+});
+
+TEST(Backbone, IsALongConvClassifierWithTheSameMixers) {
+  const SampleSet set = made_up::samples({3, 2, 3}, made_up::mean_pattern);
+  LongConvClassifierOptions special;
+  special.network = quick("h3", 3).network;
+  special.blocks = 2;
+  special.conv.channels = 16;
+  special.kernel_learning_rate_scale = 0.5;
+  BackboneOptions list;
+  list.channels = 16;
+  list.mixers = {{"long-conv", {}}, {"long-conv", {}}};
+  list.kernel_learning_rate_scale = 0.5;
+  BackboneClassifierOptions general(list);
+  general.network = special.network;
+  LongConvClassifier one(special);
+  BackboneClassifier other(general);
+  one.fit(set);
+  other.fit(set);
+  EXPECT_EQ(one.predict(set).decisions, other.predict(set).decisions);
+  EXPECT_EQ(one.network().mixer_costs(), other.network().mixer_costs());
+}
+
+TEST(Backbone, IsSavedWithItsListAndWhatItCosts) {
+  const SampleSet set = made_up::samples({3, 2, 3}, made_up::mean_pattern);
+  BackboneClassifierOptions options = quick("h3", 2);
+  options.name = kOwnBackbone;
+  options.backbone.mixers = {{"short-conv", {{"taps", std::int64_t{2}}}}, {"swiglu", {{"hidden", std::int64_t{8}}}}};
+  options.backbone.output_dropout = 0;
+  BackboneClassifier model(options);
+  model.fit(set);
+  const SafeTensors content = model.save();
+  const auto loaded = BackboneClassifier::load(kOwnBackbone, content);
+  EXPECT_EQ(loaded->predict(set).decisions, model.predict(set).decisions);
+  EXPECT_THROW(BackboneClassifier::load("h3", content), DataError);
+
+  nlohmann::json file = nlohmann::json::parse(content.text("model"));
+  EXPECT_EQ(file["network"]["mixers"][0]["kind"], "short-conv");
+  EXPECT_EQ(file["network"]["mixers"][0]["convention"], "causal") << "options that were left out are kept too";
+  EXPECT_EQ(file["mixers"][0]["kind"], "short-conv");
+  EXPECT_EQ(file["mixers"][0]["parameters"], 2 * 16 + 16 * 2 + 48 * 17 + 16 * 17);
+  EXPECT_EQ(file["mixers"][0]["state_bytes"], 16 * 4);
+  EXPECT_EQ(file["mixers"][1]["parameters"], 2 * 16 + 16 * 17 + 16 * 9);
+  EXPECT_EQ(file["mixers"][1]["volumes"], 8);
+  EXPECT_GT(file["mixers"][1]["flops"], 8 * 2 * 16 * 24);
+
+  for (const char* damage : {R"({"kind": "h5"})", R"({"kind": "swiglu", "hidden": "many"})", R"({})", "7"}) {
+    nlohmann::json damaged = file;
+    damaged["network"]["mixers"][1] = nlohmann::json::parse(damage);
+    SafeTensors other = content;
+    other.metadata["model"] = damaged.dump();
+    EXPECT_THROW(BackboneClassifier::load(kOwnBackbone, other), DataError) << damage;
+  }
+}
+
+TEST(Backbone, RefusesListsThatCannotBe) {
+  EXPECT_THROW(named_backbone("h4"), UsageError);
+  BackboneClassifierOptions options("h3");
+  options.backbone.mixers.clear();
+  EXPECT_THROW(BackboneClassifier{options}, UsageError);
+  options.backbone.mixers = {{"h4", {}}};
+  EXPECT_THROW(BackboneClassifier{options}, UsageError);
+  options = BackboneClassifierOptions("attention");
+  options.backbone.channels = 7;  // not to be divided among the heads
+  EXPECT_THROW(BackboneClassifier{options}, UsageError);
+}
+
+}  // namespace
+}  // namespace noema

@@ -1,0 +1,120 @@
+#include "noema/mixers/mixer_list.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "noema/core/error.h"
+#include "noema/mixers/attention.h"
+#include "noema/mixers/gated_long_conv.h"
+#include "written_out.h"
+
+namespace noema {
+namespace {
+
+using written_out::all_volumes;
+
+std::shared_ptr<Mixer> make(const MixerDescription& description, const MixerShape& shape = {8, 6}) {
+  at::Generator generator = parameter_generator();
+  return make_mixer(description, shape, generator);
+}
+
+std::string error_of(const MixerDescription& description, const MixerShape& shape = {8, 6}) {
+  try {
+    make(description, shape);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(MixerList, MakesEveryKindFromItsDefaults) {
+  const std::vector<std::string> kinds = mixer_kinds();
+  EXPECT_TRUE(std::is_sorted(kinds.begin(), kinds.end()));
+  EXPECT_GE(kinds.size(), 8);
+  const at::Tensor x = normal({2, 6, 8}, "x", at::kFloat);
+  for (const std::string& kind : kinds) {
+    SCOPED_TRACE(kind);
+    const auto mixer = make({kind, {}});
+    EXPECT_EQ(mixer->forward(x, all_volumes(x), {}).sizes(), x.sizes());
+    const MixerCost cost = cost_of(kind, *mixer, 6);
+    EXPECT_EQ(cost.kind, kind);
+    EXPECT_EQ(cost.parameters, mixer->parameter_count());
+    EXPECT_EQ(cost.flops, mixer->flops(6));
+    EXPECT_EQ(cost.volumes, 6);
+    EXPECT_EQ(cost.state_bytes, mixer->state_bytes());
+    // Said in full it is the same mixer.
+    const MixerDescription full = complete({kind, {}});
+    EXPECT_EQ(full.options, mixer_defaults(kind));
+    EXPECT_EQ(complete(full), full);
+    EXPECT_TRUE(make(full)->forward(x, all_volumes(x), {}).equal(mixer->forward(x, all_volumes(x), {})));
+  }
+}
+
+TEST(MixerList, OptionsReachTheMixer) {
+  AttentionOptions attention;
+  attention.channels = 8;
+  attention.heads = 2;
+  attention.groups = 1;
+  attention.reach = {false, 3};
+  attention.rotary = false;
+  at::Generator generator = parameter_generator();
+  const Attention expected(attention, generator);
+  const auto found = make({"attention",
+                           {{"heads", std::int64_t{2}},
+                            {"groups", std::int64_t{1}},
+                            {"causal", false},
+                            {"window", std::int64_t{3}},
+                            {"rotary", false},
+                            {"dropout", std::int64_t{0}}}});
+  const at::Tensor x = normal({2, 6, 8}, "x", at::kFloat);
+  EXPECT_TRUE(found->forward(x, all_volumes(x), {}).equal(expected.forward(x, all_volumes(x), {})));
+
+  GatedLongConvOptions gated;
+  gated.channels = 8;
+  gated.taps = 6;  // of the window
+  gated.convention = LagConvention::bidirectional;
+  gated.residual = true;
+  generator = parameter_generator();
+  const GatedLongConv two_sided(gated, generator);
+  const auto same =
+      make({"gated-long-conv", {{"convention", std::string("bidirectional")}, {"residual", true}, {"dropout", 0.5}}});
+  EXPECT_TRUE(same->forward(x, all_volumes(x), {}).equal(two_sided.forward(x, all_volumes(x), {})));
+
+  const auto grid = make({"separable-conv", {{"grid", std::vector<std::int64_t>{2, 1, 2}}}});
+  EXPECT_EQ(grid->parameter_count(), 3 * 2 * 2 * 5 + 2 + 4 + 4 * 3);  // 8 channels are 4 places of 2 features
+}
+
+TEST(MixerList, DescribesLongConvolutions) {
+  LongConvOptions options;
+  options.channels = 8;
+  options.taps = 4;
+  options.kernel.kind = KernelKind::sine;
+  options.convention = LagConvention::ring;
+  at::Generator generator = parameter_generator();
+  const LongConv expected(options, generator);
+  const at::Tensor x = normal({2, 6, 8}, "x", at::kFloat);
+  EXPECT_TRUE(make(describe(options))->forward(x, all_volumes(x), {}).equal(expected.forward(x, all_volumes(x), {})));
+}
+
+TEST(MixerList, SaysWhatCannotBe) {
+  const auto has = [](const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  has(error_of({"h4", {}}), "no mixer of kind 'h4'; did you mean 'h3'?, expected one of attention, ");
+  has(error_of({"swiglu", {{"hiden", std::int64_t{4}}}}),
+      "kind 'swiglu' has no option 'hiden'; did you mean 'hidden'?, expected some of dropout, hidden");
+  has(error_of({"swiglu", {{"hidden", 4.5}}}), "option hidden of a mixer of kind 'swiglu' is 4.5, expected a whole");
+  has(error_of({"swiglu", {{"dropout", std::string("much")}}}), "is 'much', expected a number");
+  has(error_of({"attention", {{"rotary", std::int64_t{1}}}}), "is 1, expected true or false");
+  has(error_of({"long-conv", {{"kernel", std::string("sinus")}}}), "is 'sinus', expected one of 'taps', 'sine', ");
+  has(error_of({"long-conv", {{"kernel", true}}}), "is true, expected one of 'taps'");
+  has(error_of({"separable-conv", {{"grid", std::vector<std::int64_t>{2, 2}}}}), "is [2, 2], expected three");
+  has(error_of({"separable-conv", {{"grid", std::vector<std::int64_t>{3, 1, 1}}}}),
+      "3 places was found for 8 channels");
+  has(error_of({"swiglu", {{"dropout", 1.5}}}), "dropout is 1.5, expected a number from 0 to below 1");
+  has(error_of({"attention", {}}, {6, 6}), "heads is 4, expected a divisor of the channels");
+}
+
+}  // namespace
+}  // namespace noema
