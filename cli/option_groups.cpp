@@ -138,8 +138,9 @@ std::vector<OptionSpec> confound_options(const std::string& fate) {
   return {text("confounds", "CHOICE",
                fmt::format("Confounds of the derivatives that {}. One of {}; one of these and more, as in "
                            "simple+global_signal; parts alone, as in "
-                           "motion=basic,high_pass,wm_csf=full,compcor=anat_separated:5,scrub=5; or columns by a "
-                           "formula, as in 'formula: dd1(rps+wm+csf+gsr)^^2' (see the page on confounds)",
+                           "motion=basic,high_pass,wm_csf=full,compcor=anat_separated:5,scrub=5; high-variance:5 (that "
+                           "many of the data themselves, which needs no file); or columns by a formula, as in "
+                           "'formula: dd1(rps+wm+csf+gsr)^^2' (see the page on confounds)",
                            fate, fmt::join(kConfoundsStrategies, ", ")))
               .by_default("none"),
           number("fd-threshold", "MM", "Leave out volumes whose framewise displacement is larger").range(0, 100),

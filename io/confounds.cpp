@@ -86,4 +86,17 @@ ConfoundTable read_confounds(const std::filesystem::path& path) {
   return confounds;
 }
 
+std::vector<double> framewise_displacement(const MatrixD& parameters, double radius_mm) {
+  if (parameters.cols() != 6) {
+    throw ShapeError(fmt::format("framewise displacement: found {} motion parameters, expected 6", parameters.cols()));
+  }
+  std::vector<double> displacement(static_cast<std::size_t>(parameters.rows()),
+                                   std::numeric_limits<double>::quiet_NaN());
+  for (Eigen::Index t = 1; t < parameters.rows(); ++t) {
+    const Eigen::RowVectorXd change = (parameters.row(t) - parameters.row(t - 1)).cwiseAbs();
+    displacement[static_cast<std::size_t>(t)] = change.head(3).sum() + radius_mm * change.tail(3).sum();
+  }
+  return displacement;
+}
+
 }  // namespace noema

@@ -46,4 +46,10 @@ struct ConfoundTable {
 ///         a broken sidecar.
 ConfoundTable read_confounds(const std::filesystem::path& path);
 
+/// Framewise displacement in mm (Power et al. 2012): the sum of the absolute differences from volume to volume of the
+/// six motion parameters, rotations as arcs on a sphere.
+/// @param parameters  (T, 6): translations in mm, rotations in radians.
+/// @return (T): NaN for the first volume, which has no difference. @throws ShapeError unless there are six columns
+std::vector<double> framewise_displacement(const MatrixD& parameters, double radius_mm = 50);
+
 }  // namespace noema

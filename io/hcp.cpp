@@ -25,7 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kResults = fs::path("MNINonLinear") / "Results";
-constexpr double kHeadRadius_mm = 50;
 
 struct EvFile {
   const char* task;
@@ -293,11 +292,8 @@ ConfoundTable read_movement_regressors(const fs::path& path) {
       table.values(static_cast<Eigen::Index>(t), static_cast<Eigen::Index>(c)) = rows[t][c] * unit;
     }
   }
-  table.values(0, kDisplacement) = std::nan("");
-  for (Eigen::Index t = 1; t < table.values.rows(); ++t) {
-    const auto step = (table.values.row(t) - table.values.row(t - 1)).cwiseAbs().eval();
-    table.values(t, kDisplacement) = step.head<3>().sum() + kHeadRadius_mm * step.segment<3>(3).sum();
-  }
+  const std::vector<double> displacement_mm = framewise_displacement(table.values.leftCols(6));
+  table.values.col(kDisplacement) = Eigen::Map<const Eigen::VectorXd>(displacement_mm.data(), table.values.rows());
   return table;
 }
 

@@ -49,4 +49,34 @@ std::vector<int> inner_folds(std::span<const int> labels, int classes, std::span
   return {};
 }
 
+StrengthChoice choose_strength(const StrengthTrial& trial, std::span<const int> labels, int classes,
+                               std::span<const int> groups) {
+  StrengthChoice choice;
+  const std::vector<int> fold_of_row = inner_folds(labels, classes, groups, trial.folds);
+  if (trial.strengths.size() == 1 || fold_of_row.empty()) {
+    choice.value = trial.strengths.size() == 1 ? trial.strengths.front() : trial.fallback;
+    return choice;
+  }
+  std::vector<MatrixD> decisions(trial.strengths.size(), MatrixD(std::ssize(labels), classes));
+  const int folds = *std::max_element(fold_of_row.begin(), fold_of_row.end()) + 1;
+  for (int fold = 0; fold < folds; ++fold) {
+    std::vector<int> train, test, train_labels;
+    for (std::size_t n = 0; n < labels.size(); ++n) {
+      (fold_of_row[n] == fold ? test : train).push_back(static_cast<int>(n));
+      if (fold_of_row[n] != fold) train_labels.push_back(labels[n]);
+    }
+    const std::vector<MatrixD> said = trial.decide(train, train_labels, test);
+    for (std::size_t i = 0; i < said.size(); ++i) decisions[i](test, Eigen::all) = said[i];
+  }
+  std::vector<double> loss;
+  for (const MatrixD& of_strength : decisions) {
+    choice.accuracy.push_back(balanced_accuracy_of(of_strength, labels));
+    loss.push_back(trial.loss(of_strength));
+  }
+  choice.tried.assign(trial.strengths.begin(), trial.strengths.end());
+  choice.by_inner_folds = true;
+  choice.value = trial.strengths[best_strength(choice.accuracy, loss)];
+  return choice;
+}
+
 }  // namespace noema

@@ -175,47 +175,35 @@ Solution solve(const MatrixD& scores, std::span<const int> labels, int classes, 
           minimum.iterations};
 }
 
-StrengthChoice choose_strength(const MatrixD& scores, std::span<const int> labels, int classes,
-                               std::span<const int> groups, const LogisticOptions& options) {
-  StrengthChoice choice;
-  const std::vector<int> fold_of_row = inner_folds(labels, classes, groups, options.inner_folds);
-  if (options.strengths.size() == 1 || fold_of_row.empty()) {
-    choice.value = options.strengths.size() == 1 ? options.strengths.front() : options.fallback;
-    return choice;
+double log_loss_of(const MatrixD& decisions, std::span<const int> labels) {
+  const MatrixD probabilities = softmax(decisions);
+  double loss = 0;
+  for (std::size_t n = 0; n < labels.size(); ++n) {
+    loss -= std::log(std::max(1e-15, probabilities(static_cast<std::int64_t>(n), labels[n])));
   }
-  const std::size_t count = options.strengths.size();
-  std::vector<MatrixD> decisions(count, MatrixD(scores.rows(), classes));
-  const int folds = *std::max_element(fold_of_row.begin(), fold_of_row.end()) + 1;
-  for (int fold = 0; fold < folds; ++fold) {
-    std::vector<int> train, test, train_labels;
-    for (std::size_t n = 0; n < labels.size(); ++n) {
-      (fold_of_row[n] == fold ? test : train).push_back(static_cast<int>(n));
-      if (fold_of_row[n] != fold) train_labels.push_back(labels[n]);
-    }
+  return loss;
+}
+
+StrengthChoice strength_of(const MatrixD& scores, std::span<const int> labels, int classes, std::span<const int> groups,
+                           const LogisticOptions& options) {
+  StrengthTrial trial{options.strengths, options.fallback, options.inner_folds, {}, {}};
+  trial.decide = [&](const std::vector<int>& train, const std::vector<int>& train_labels,
+                     const std::vector<int>& test) {
     const MatrixD train_scores = scores(train, Eigen::all), test_scores = scores(test, Eigen::all);
+    // Which side of a decision a row falls on is settled long before the last digits are.
+    const double tolerance = std::max(options.tolerance, 1e-4);
     Coefficients start;
-    for (std::size_t i = 0; i < count; ++i) {
-      // Which side of a decision a row falls on is settled long before the last digits are.
-      const double tolerance = std::max(options.tolerance, 1e-4);
+    std::vector<MatrixD> decisions;
+    for (const double strength : options.strengths) {
       start =
-          solve(train_scores, train_labels, classes, options.strengths[i], tolerance, options, i > 0 ? &start : nullptr)
+          solve(train_scores, train_labels, classes, strength, tolerance, options, decisions.empty() ? nullptr : &start)
               .coefficients;
-      decisions[i](test, Eigen::all) = start.decisions(test_scores);
+      decisions.push_back(start.decisions(test_scores));
     }
-  }
-  std::vector<double> loss;
-  for (const MatrixD& of_strength : decisions) {
-    choice.accuracy.push_back(balanced_accuracy_of(of_strength, labels));
-    const MatrixD probabilities = softmax(of_strength);
-    loss.push_back(0);
-    for (std::size_t n = 0; n < labels.size(); ++n) {
-      loss.back() -= std::log(std::max(1e-15, probabilities(static_cast<std::int64_t>(n), labels[n])));
-    }
-  }
-  choice.tried = options.strengths;
-  choice.by_inner_folds = true;
-  choice.value = options.strengths[best_strength(choice.accuracy, loss)];
-  return choice;
+    return decisions;
+  };
+  trial.loss = [&](const MatrixD& decisions) { return log_loss_of(decisions, labels); };
+  return choose_strength(trial, labels, classes, groups);
 }
 
 }  // namespace
@@ -240,7 +228,7 @@ LogisticFit fit_logistic(const MatrixF& rows, std::span<const int> labels, int c
   }
   const PrincipalComponents components(rows);
   LogisticFit fit;
-  fit.strength = choose_strength(components.scores(), labels, classes, groups, options);
+  fit.strength = strength_of(components.scores(), labels, classes, groups, options);
   const Solution solution =
       solve(components.scores(), labels, classes, fit.strength.value, options.tolerance, options, nullptr);
   fit.objective = solution.value;

@@ -115,39 +115,22 @@ double squared_hinge_of(const MatrixD& decisions, std::span<const int> labels) {
   return sum;
 }
 
-StrengthChoice choose_strength(const Samples& samples, std::span<const int> labels, int classes,
-                               std::span<const int> groups, const SvcOptions& options) {
-  StrengthChoice choice;
-  const std::vector<int> fold_of_row = inner_folds(labels, classes, groups, options.inner_folds);
-  if (options.strengths.size() == 1 || fold_of_row.empty()) {
-    choice.value = options.strengths.size() == 1 ? options.strengths.front() : options.fallback;
-    return choice;
-  }
-  std::vector<MatrixD> decisions(options.strengths.size(), MatrixD(samples.values.rows(), classes));
-  const int folds = *std::max_element(fold_of_row.begin(), fold_of_row.end()) + 1;
-  for (int fold = 0; fold < folds; ++fold) {
-    std::vector<int> train, test, train_labels;
-    for (std::size_t n = 0; n < labels.size(); ++n) {
-      (fold_of_row[n] == fold ? test : train).push_back(static_cast<int>(n));
-      if (fold_of_row[n] != fold) train_labels.push_back(labels[n]);
-    }
+StrengthChoice strength_of(const Samples& samples, std::span<const int> labels, int classes,
+                           std::span<const int> groups, const SvcOptions& options) {
+  StrengthTrial trial{options.strengths, options.fallback, options.inner_folds, {}, {}};
+  trial.decide = [&](const std::vector<int>& train, const std::vector<int>& train_labels,
+                     const std::vector<int>& test) {
     const Samples of_train(samples, train);
     Problems problems;
-    for (std::size_t i = 0; i < options.strengths.size(); ++i) {
-      problems.solve(of_train, train_labels, classes, options.strengths[i], options.loss);
-      const MatrixD said = samples.decisions(test, train, problems.coefficients());
-      decisions[i](test, Eigen::all) = said;
+    std::vector<MatrixD> decisions;
+    for (const double strength : options.strengths) {
+      problems.solve(of_train, train_labels, classes, strength, options.loss);
+      decisions.push_back(samples.decisions(test, train, problems.coefficients()));
     }
-  }
-  std::vector<double> loss;
-  for (const MatrixD& of_strength : decisions) {
-    choice.accuracy.push_back(balanced_accuracy_of(of_strength, labels));
-    loss.push_back(squared_hinge_of(of_strength, labels));
-  }
-  choice.tried = options.strengths;
-  choice.by_inner_folds = true;
-  choice.value = options.strengths[best_strength(choice.accuracy, loss)];
-  return choice;
+    return decisions;
+  };
+  trial.loss = [&](const MatrixD& decisions) { return squared_hinge_of(decisions, labels); };
+  return choose_strength(trial, labels, classes, groups);
 }
 
 }  // namespace
@@ -170,7 +153,7 @@ SvcFit fit_svc(const MatrixF& rows, std::span<const int> labels, int classes, st
   }
   const Samples samples(rows, options.loss);
   SvcFit fit;
-  fit.strength = choose_strength(samples, labels, classes, groups, options);
+  fit.strength = strength_of(samples, labels, classes, groups, options);
   Problems problems;
   problems.solve(samples, labels, classes, fit.strength.value, options.loss);
   for (const SvcSolution& solution : problems.solutions) fit.objectives.push_back(solution.objective);

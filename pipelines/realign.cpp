@@ -14,13 +14,13 @@
 #include "noema/core/progress.h"
 #include "noema/core/provenance.h"
 #include "noema/io/atomic_file.h"
+#include "noema/io/confounds.h"
 #include "noema/io/nifti.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/preprocess/affine_registration.h"
 #include "noema/preprocess/mean_image.h"
 #include "noema/preprocess/motion.h"
-#include "noema/preprocess/motion_metrics.h"
 
 namespace noema {
 namespace {
@@ -106,7 +106,10 @@ std::string motion_conventions(const Eigen::Vector3d& centre_mm) {
       {"TranslationUnits", "mm"},
       {"RotationUnits", "rad"},
       {"RotationOrder", "x first, then y, then z; counter-clockwise seen from the positive end of the axis"},
-      {"RotationCentre", {centre_mm[0], centre_mm[1], centre_mm[2]}}};
+      {"RotationCentre", {centre_mm[0], centre_mm[1], centre_mm[2]}},
+      {"Signs",
+       "trans_x, trans_y, trans_z above 0: the head moved to the right, to the front, up; rot_x: the nose went up; "
+       "rot_y: the top went to the right; rot_z: the nose went to the left"}};
   return json.dump(2) + "\n";
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <itkAffineTransform.h>
 #include <itkCommand.h>
+#include <itkEuler3DTransform.h>
 #include <itkImage.h>
 #include <itkImageRegistrationMethodv4.h>
 #include <itkMattesMutualInformationImageToImageMetricv4.h>
@@ -22,10 +23,10 @@ namespace noema {
 namespace {
 
 using ItkImage = itk::Image<float, 3>;
-using Transform = itk::AffineTransform<double, 3>;
+using Affine = itk::AffineTransform<double, 3>;
+using Rigid = itk::Euler3DTransform<double>;
 using Metric = itk::MattesMutualInformationImageToImageMetricv4<ItkImage, ItkImage>;
 using Optimizer = itk::RegularStepGradientDescentOptimizerv4<double>;
-using Registration = itk::ImageRegistrationMethodv4<ItkImage, ItkImage, Transform>;
 
 constexpr int kSeed = 20240501;
 constexpr double kFirstStep_mm = 1;
@@ -77,11 +78,11 @@ Eigen::Vector3d centre_of_mass(const Image& image) {
   return (flip() * grid.ras_from_voxel * (sum / sum[3])).head<3>();
 }
 
-Transform::Pointer first_guess(const Image& fixed, const Image& moving) {
+Rigid::Pointer first_guess(const Image& fixed, const Image& moving) {
   const Eigen::Vector3d from = centre_of_mass(fixed), to = centre_of_mass(moving);
-  Transform::Pointer transform = Transform::New();
-  Transform::InputPointType centre;
-  Transform::OutputVectorType shift;
+  Rigid::Pointer transform = Rigid::New();
+  Rigid::InputPointType centre;
+  Rigid::OutputVectorType shift;
   for (unsigned a = 0; a < 3; ++a) {
     centre[a] = from[a];
     shift[a] = to[a] - from[a];
@@ -132,24 +133,60 @@ Optimizer::Pointer make_optimizer(Metric* metric, int iterations) {
   return optimizer;
 }
 
-void set_levels(Registration* registration, const AffineRegistrationOptions& options) {
-  const auto levels = static_cast<unsigned>(options.shrink.size());
-  Registration::ShrinkFactorsArrayType shrink(levels);
-  Registration::SmoothingSigmasArrayType sigma(levels);
+/// What all stages of one registration share.
+struct Task {
+  ItkImage::Pointer fixed, moving;
+  const AffineRegistrationOptions& options;
+  Progress& progress;
+};
+
+/// Moves a transform to the largest mutual information, on the first `levels` levels. Returns it.
+template <class Transform>
+double improve(const Task& task, unsigned levels, Transform* transform) {
+  using Registration = itk::ImageRegistrationMethodv4<ItkImage, ItkImage, Transform>;
+  const Metric::Pointer metric = Metric::New();
+  metric->SetNumberOfHistogramBins(static_cast<itk::SizeValueType>(task.options.bins));
+  metric->SetUseMovingImageGradientFilter(false);
+  metric->SetUseFixedImageGradientFilter(false);
+  metric->SetMaximumNumberOfWorkUnits(1);
+  const Optimizer::Pointer optimizer = make_optimizer(metric, task.options.iterations);
+  const auto registration = Registration::New();
+  registration->SetFixedImage(task.fixed);
+  registration->SetMovingImage(task.moving);
+  registration->SetMetric(metric);
+  registration->SetOptimizer(optimizer);
+  registration->SetInitialTransform(transform);
+  registration->InPlaceOn();
+  registration->SetNumberOfWorkUnits(1);
+  typename Registration::ShrinkFactorsArrayType shrink(levels);
+  typename Registration::SmoothingSigmasArrayType sigma(levels);
   for (unsigned level = 0; level < levels; ++level) {
-    shrink[level] = static_cast<itk::SizeValueType>(options.shrink[level]);
-    sigma[level] = options.sigma_mm[level];
+    shrink[level] = static_cast<itk::SizeValueType>(task.options.shrink[level]);
+    sigma[level] = task.options.sigma_mm[level];
   }
   registration->SetNumberOfLevels(levels);
   registration->SetShrinkFactorsPerLevel(shrink);
   registration->SetSmoothingSigmasPerLevel(sigma);
   registration->SmoothingSigmasAreSpecifiedInPhysicalUnitsOn();
   registration->SetMetricSamplingStrategy(Registration::MetricSamplingStrategyEnum::RANDOM);
-  registration->SetMetricSamplingPercentage(options.sampled);
+  registration->SetMetricSamplingPercentage(task.options.sampled);
   registration->MetricSamplingReinitializeSeed(kSeed);
+  const Watch::Pointer watch = Watch::watch(optimizer, &task.progress);
+  registration->Update();
+  check_cancelled();
+  return -optimizer->GetCurrentMetricValue();
 }
 
-Eigen::Matrix4d to_ras(const Transform& transform) {
+/// The same motion, free to stretch.
+Affine::Pointer affine_of(const Rigid& rigid) {
+  Affine::Pointer affine = Affine::New();
+  affine->SetCenter(rigid.GetCenter());
+  affine->SetMatrix(rigid.GetMatrix());
+  affine->SetTranslation(rigid.GetTranslation());
+  return affine;
+}
+
+Eigen::Matrix4d to_ras(const Affine& transform) {
   Eigen::Matrix4d lps = Eigen::Matrix4d::Identity();
   for (unsigned row = 0; row < 3; ++row) {
     for (unsigned column = 0; column < 3; ++column) lps(row, column) = transform.GetMatrix()(row, column);
@@ -187,34 +224,20 @@ AffineRegistration register_affine(const Image& fixed, const Image& moving, cons
   check_image(fixed);
   check_image(moving);
   itk::MultiThreaderBase::SetGlobalMaximumNumberOfThreads(1);  // threads are ours alone
-  const Transform::Pointer transform = first_guess(fixed, moving);
-  const Metric::Pointer metric = Metric::New();
-  metric->SetNumberOfHistogramBins(static_cast<itk::SizeValueType>(options.bins));
-  metric->SetUseMovingImageGradientFilter(false);
-  metric->SetUseFixedImageGradientFilter(false);
-  metric->SetMaximumNumberOfWorkUnits(1);
-  const Optimizer::Pointer optimizer = make_optimizer(metric, options.iterations);
-  const Registration::Pointer registration = Registration::New();
-  registration->SetFixedImage(to_itk(fixed));
-  registration->SetMovingImage(to_itk(moving));
-  registration->SetMetric(metric);
-  registration->SetOptimizer(optimizer);
-  registration->SetInitialTransform(transform);
-  registration->InPlaceOn();
-  registration->SetNumberOfWorkUnits(1);
-  set_levels(registration, options);
-  Progress progress("registering", static_cast<std::int64_t>(options.shrink.size()) * options.iterations);
-  const Watch::Pointer watch = Watch::watch(optimizer, &progress);
+  const auto levels = static_cast<unsigned>(options.shrink.size()), coarse = std::max(1U, levels - 1);
+  Progress progress("registering", static_cast<std::int64_t>(levels + coarse) * options.iterations);
+  const Task task{to_itk(fixed), to_itk(moving), options, progress};
+  const Rigid::Pointer rigid = first_guess(fixed, moving);
+  AffineRegistration result;
   try {
-    registration->Update();
+    improve(task, coarse, rigid.GetPointer());
+    const Affine::Pointer affine = affine_of(*rigid);
+    result.information = improve(task, levels, affine.GetPointer());
+    result.moving_from_fixed_mm = to_ras(*affine);
   } catch (const itk::ExceptionObject& error) {
     throw NumericalError(fmt::format("'{}' could not be laid over '{}': {}; do both show the same part of the head?",
                                      moving.header.path.string(), fixed.header.path.string(), error.GetDescription()));
   }
-  check_cancelled();
-  AffineRegistration result;
-  result.moving_from_fixed_mm = to_ras(*transform);
-  result.information = -optimizer->GetCurrentMetricValue();
   if (!result.moving_from_fixed_mm.allFinite()) throw NumericalError("the registration gave no finite transform");
   return result;
 }

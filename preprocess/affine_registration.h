@@ -31,10 +31,12 @@ struct AffineRegistration {
   double information = 0;
 };
 
-/// The affine transform of largest mutual information (Mattes), found by regular-step gradient ascent from the centres
-/// of mass laid over each other. Values that are not finite count as 0. One thread; the points compared are drawn with
-/// a fixed seed, so equal images give equal results. It finds the nearest maximum: images that are turned against each
-/// other by more than about 20 degrees may be missed.
+/// The affine transform of largest mutual information (Mattes), found by regular-step gradient ascent: from the centres
+/// of mass laid over each other first a rigid motion, on all levels but the finest, then from there the affine. So
+/// heads that are 15 mm and 15 degrees away from each other come together though the images show different parts of
+/// them. Values that are not finite count as 0. One thread; the points compared are drawn with a fixed seed, so equal
+/// images give equal results. It finds the nearest maximum: images that are turned against each other by much more may
+/// be missed.
 /// @throws UsageError for options out of range; ShapeError unless both images have one volume and at least 4 voxels
 /// along each axis; NumericalError if the images do not overlap or the search fails; Cancelled
 AffineRegistration register_affine(const Image& fixed, const Image& moving,

@@ -11,6 +11,7 @@
 #include "noema/core/command.h"
 #include "noema/core/error.h"
 #include "noema/preprocess/confound_formula.h"
+#include "noema/preprocess/high_variance.h"
 
 namespace noema {
 namespace {
@@ -19,8 +20,9 @@ constexpr std::array<std::string_view, 4> kModels{"basic", "power2", "derivative
 constexpr std::array<std::string_view, 5> kCompCorKinds{"anat_combined", "anat_separated", "temporal",
                                                         "temporal_anat_combined", "temporal_anat_separated"};
 constexpr std::array<std::string_view, 2> kAromaKinds{"basic", "full"};
-constexpr std::array<std::string_view, 9> kParts{"motion",    "wm_csf", "global_signal", "high_pass",       "compcor",
-                                                 "ica_aroma", "scrub",  "demean",        "non_steady_state"};
+constexpr std::array<std::string_view, 10> kParts{"motion",           "wm_csf",       "global_signal", "high_pass",
+                                                  "compcor",          "ica_aroma",    "scrub",         "demean",
+                                                  "non_steady_state", "high-variance"};
 
 constexpr std::string_view kFormula = "formula:";
 
@@ -79,6 +81,8 @@ void take_part(std::string_view part, std::string_view value, ConfoundsOptions& 
       throw UsageError(fmt::format("confounds: demean: found '{}', expected yes or no", value));
     }
     options.demean = value == "yes";
+  } else if (part == "high-variance") {
+    options.high_variance = value.empty() ? HighVarianceOptions().confounds : number(part, value, 1);
   } else {
     take_no_value(part, value);  // non_steady_state, which is always done
   }
@@ -97,7 +101,7 @@ void take_parts(std::string_view text, ConfoundsOptions& options) {
     more = comma != std::string_view::npos;
     const std::string_view word = trimmed(text.substr(0, comma));
     text = more ? text.substr(comma + 1) : std::string_view();
-    const std::size_t sign = word.find('=');
+    const std::size_t sign = word.starts_with("high-variance") ? word.find_first_of(":=") : word.find('=');
     const std::string_view part = trimmed(word.substr(0, sign));
     if (std::find(kParts.begin(), kParts.end(), part) == kParts.end()) {
       std::vector<std::string> known(kConfoundsStrategies.begin(), kConfoundsStrategies.end());
@@ -147,6 +151,10 @@ void ConfoundsOptions::validate() const {
     throw UsageError(fmt::format("found {} CompCor components, expected at least 1", *n_compcor));
   }
   if (!formula.empty()) static_cast<void>(ConfoundFormula(formula));
+}
+
+bool ConfoundsOptions::needs_table() const {
+  return motion || wm_csf || global_signal || high_pass || compcor || ica_aroma || scrub || !formula.empty();
 }
 
 ConfoundsOptions confounds_strategy(std::string_view text) {

@@ -50,11 +50,15 @@ struct ConfoundsOptions {
   /// A threshold of infinity needs no column.
   std::optional<ScrubOptions> scrub;
   bool demean = true;
+  /// So many confounds of the data themselves (`high_variance_confounds`, of the voxels of the mask).
+  std::optional<int> high_variance;
   /// Columns by a formula (see `ConfoundFormula`), instead of all above but `scrub` and `demean`; empty: none.
   std::string formula;
 
   /// @throws UsageError for CompCor without high_pass, n_compcor < 1, or what is no formula
   void validate() const;
+  /// Is there anything that only a confounds file can give?
+  bool needs_table() const;
 };
 
 /// The choices that have a name.
@@ -70,7 +74,8 @@ constexpr std::array<std::string_view, 6> kConfoundsStrategies{"none",      "mot
 ///
 /// Parts: motion[=MODEL] (full), wm_csf[=MODEL] (basic), global_signal[=MODEL] (basic) with MODEL basic, power2,
 /// derivatives or full; high_pass; compcor[=KIND[:N]] (anat_combined:all); ica_aroma[=basic|full] (full);
-/// scrub[=SHORTEST] (5); demean=yes|no (yes); non_steady_state (always done).
+/// scrub[=SHORTEST] (5); demean=yes|no (yes); non_steady_state (always done); high-variance[:N] (5), which needs no
+/// confounds file.
 /// @throws UsageError for what is none of these (says what can be), a part twice, or as validate()
 ConfoundsOptions confounds_strategy(std::string_view text);
 

@@ -56,18 +56,6 @@ double predicted_spread(const Eigen::VectorXd& values) {
 
 }  // namespace
 
-std::vector<double> framewise_displacement(const MatrixD& parameters, double radius_mm) {
-  if (parameters.cols() != 6) {
-    throw ShapeError(fmt::format("framewise displacement: found {} motion parameters, expected 6", parameters.cols()));
-  }
-  std::vector<double> displacement(static_cast<std::size_t>(parameters.rows()), kNaN);
-  for (Eigen::Index t = 1; t < parameters.rows(); ++t) {
-    const Eigen::RowVectorXd change = (parameters.row(t) - parameters.row(t - 1)).cwiseAbs();
-    displacement[static_cast<std::size_t>(t)] = change.head(3).sum() + radius_mm * change.tail(3).sum();
-  }
-  return displacement;
-}
-
 Dvars dvars(const MatrixF& voxels) {
   const Eigen::Index volumes = voxels.rows();
   if (volumes < 2) throw DataError(fmt::format("DVARS needs at least 2 volumes, found {}", volumes));

@@ -1,4 +1,4 @@
-// preprocess/motion_metrics: how much the head moved, and how much the image changed, from volume to volume.
+// preprocess/motion_metrics: how much the image changed from volume to volume.
 #pragma once
 
 #include <vector>
@@ -6,12 +6,6 @@
 #include "noema/io/series.h"
 
 namespace noema {
-
-/// Framewise displacement in mm (Power et al. 2012): the sum of the absolute differences from volume to volume of the
-/// six motion parameters, rotations as arcs on a sphere.
-/// @param parameters  (T, 6): translations in mm, rotations in radians.
-/// @return (T): NaN for the first volume, which has no difference. @throws ShapeError unless there are six columns
-std::vector<double> framewise_displacement(const MatrixD& parameters, double radius_mm = 50);
 
 struct Dvars {
   /// (T): root mean square over voxels of the difference from the volume before, in units in which the median of all

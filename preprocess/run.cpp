@@ -11,6 +11,7 @@
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/io/confounds.h"
+#include "noema/preprocess/high_variance.h"
 #include "noema/preprocess/masked_run.h"
 #include "noema/preprocess/motion_metrics.h"
 #include "noema/preprocess/nuisance.h"
@@ -34,17 +35,14 @@ ConfoundsOptions confounds_options(const PreprocessOptions& options) {
   return result;
 }
 
-bool needs_table(const PreprocessOptions& options) {
-  return options.confounds != "none" || options.fd_threshold_mm || options.std_dvars_threshold;
-}
-
 std::optional<ConfoundTable> read_table_of(const Run& run, const PreprocessOptions& options, std::int64_t volumes) {
   if (run.confounds.empty()) {
-    if (!needs_table(options)) return {};
+    if (!confounds_options(options).needs_table()) return {};
     if (options.compute_missing) return ConfoundTable{run.bold, {}, MatrixD(volumes, 0), {}};
     throw DataError(fmt::format(
-        "run '{}' has no confounds file, which {} needs; use '--confounds none' without censoring", run.bold.string(),
-        options.confounds == "none" ? "censoring" : "the strategy " + options.confounds));
+        "run '{}' has no confounds file, which {} needs; use '--confounds none' (or high-variance, of the data) "
+        "without censoring",
+        run.bold.string(), options.confounds == "none" ? "censoring" : "the strategy " + options.confounds));
   }
   ConfoundTable table = read_confounds(run.confounds);
   if (table.values.rows() != volumes) {
@@ -96,6 +94,22 @@ void drop_rows(Confounds& confounds, ConfoundTable* table, int first) {
 Confounds confounds_of(const ConfoundTable* table, const ConfoundsOptions& options, std::int64_t volumes) {
   if (table != nullptr) return select_confounds(*table, options);
   return {MatrixD(volumes, 0), {}, std::vector<std::uint8_t>(static_cast<std::size_t>(volumes), 1)};
+}
+
+/// Adds columns that are taken of the voxels' kept volumes; 0 at the others, which count for nothing.
+void add_high_variance(int count, MaskedRun& file, Confounds& confounds) {
+  MatrixF voxels = file.read_voxels();
+  std::vector<Eigen::Index> kept;
+  for (std::size_t t = 0; t < confounds.keep.size(); ++t) {
+    if (confounds.keep[t]) kept.push_back(static_cast<Eigen::Index>(t));
+  }
+  const MatrixD found = high_variance_confounds(MatrixD(voxels(kept, Eigen::all).cast<double>()), {.confounds = count});
+  const Eigen::Index old = confounds.values.cols();
+  MatrixD values = MatrixD::Zero(voxels.rows(), old + found.cols());
+  values.leftCols(old) = confounds.values;
+  values(kept, Eigen::seqN(old, found.cols())) = found;
+  confounds.values = std::move(values);
+  for (Eigen::Index c = 0; c < found.cols(); ++c) confounds.names.push_back(fmt::format("high_variance_{}", c + 1));
 }
 
 void check_unusable(const Run& run, std::int64_t unusable, std::int64_t voxels) {
@@ -207,12 +221,13 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
     if (table && wanted.scrub && options.compute_missing) computed = compute_missing(*table, *wanted.scrub, file);
     Confounds confounds = confounds_of(known, wanted, file.header().volumes);
     drop_rows(confounds, known, options.drop_first);
-    const MatrixD regressors = options.regress_confounds ? confounds.values : MatrixD();
+    const auto regressors = [&] { return options.regress_confounds ? confounds.values : MatrixD(); };
     CleanOptions cleaning = options.clean;
     cleaning.tr_s = agreed_tr(run, file.header());
     // Everything that can be refused without the values is refused here.
     with_context(fmt::format("'{}'", run.bold.string()),
-                 [&] { clean(MatrixF(file.volumes(), 0), regressors, confounds.keep, cleaning); });
+                 [&] { clean(MatrixF(file.volumes(), 0), regressors(), confounds.keep, cleaning); });
+    if (wanted.high_variance) add_high_variance(*wanted.high_variance, file, confounds);
 
     PreprocessedRun result;
     MatrixF values(file.volumes(), features->count());
@@ -231,7 +246,7 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
         result.usable[v] &= usable[v];
       }
     }
-    result.series.values = clean(std::move(values), regressors, confounds.keep, cleaning);
+    result.series.values = clean(std::move(values), regressors(), confounds.keep, cleaning);
     result.series.features = features;
     result.series.tr_s = cleaning.tr_s;
     result.series.start_s =

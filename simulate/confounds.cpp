@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "noema/core/random.h"
+#include "noema/io/confounds.h"
 
 namespace noema {
 namespace {
@@ -78,15 +79,6 @@ Motion draw_motion(const SimulationOptions& options, int subject, int run, std::
   }
   motion.parameters.rightCols(3) /= kHeadRadius_mm;
   return motion;
-}
-
-std::vector<double> framewise_displacement(const MatrixD& parameters) {
-  std::vector<double> displacement(static_cast<std::size_t>(parameters.rows()), kNaN);
-  for (Eigen::Index t = 1; t < parameters.rows(); ++t) {
-    const Eigen::RowVectorXd change = (parameters.row(t) - parameters.row(t - 1)).cwiseAbs();
-    displacement[static_cast<std::size_t>(t)] = change.head(3).sum() + kHeadRadius_mm * change.tail(3).sum();
-  }
-  return displacement;
 }
 
 MatrixD slow_cosines(std::int64_t volumes, double tr_s) {

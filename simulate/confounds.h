@@ -41,9 +41,6 @@ class ConfoundsCollector {
   std::vector<double> global_, csf_, white_, dvars_;
 };
 
-/// Power's framewise displacement: sum of |changes|, rotations as arcs on a sphere of 50 mm; NaN first.
-std::vector<double> framewise_displacement(const MatrixD& parameters);
-
 /// (T, n): the discrete cosines slower than 128 s, of unit norm; n = floor(2·T·tr/128), at most T − 1.
 MatrixD slow_cosines(std::int64_t volumes, double tr_s);
 

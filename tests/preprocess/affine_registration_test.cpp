@@ -59,6 +59,31 @@ TEST(AffineRegistration, FindsTheTransformAcrossContrasts) {
   EXPECT_LT(distance_mm(found.moving_from_fixed_mm, truth), 0.8);  // voxels are of 3.5 mm
 }
 
+// 15 mm and 15 degrees away, in another contrast; a bright neck that the other image does not show pulls the centres of
+// mass apart, so the search really begins that far away.
+TEST(AffineRegistration, ComesFromFarAway) {
+  const auto with_neck = [](const Eigen::Vector3d& x) {
+    const Eigen::Vector3d from_neck = x - Eigen::Vector3d(0, -20, -75);
+    return head_at(x) + 1500 * std::exp(-from_neck.squaredNorm() / (2 * 17 * 17));
+  };
+  const auto inverted = [](const Eigen::Vector3d& x) {
+    const double value = head_at(x);
+    return value * (1100 - value) / 400;
+  };
+  const Grid fixed_grid = grid_around_origin({40, 46, 52}, Eigen::Vector3d(4, 4, 4).asDiagonal());
+  const Grid moving_grid = grid_around_origin({44, 48, 40}, Eigen::Vector3d(4, 4, 4.5).asDiagonal());
+  const Image fixed = image_of(fixed_grid, Eigen::Matrix4d::Identity(), with_neck);
+  for (const Eigen::Vector3d& axis :
+       {Eigen::Vector3d(1, 0, 0), Eigen::Vector3d(0.3, -1, 0.5), Eigen::Vector3d(0, 0, -1)}) {
+    Eigen::Matrix4d truth = Eigen::Matrix4d::Identity();
+    truth.topLeftCorner<3, 3>() = Eigen::AngleAxisd(15 * M_PI / 180, axis.normalized()).toRotationMatrix() *
+                                  Eigen::Vector3d(1.04, 0.97, 1.03).asDiagonal();
+    truth.topRightCorner<3, 1>() = 15 * Eigen::Vector3d(axis[1], axis[2], axis[0] + 0.5).normalized();
+    const Image moving = image_of(moving_grid, truth, inverted);
+    EXPECT_LT(distance_mm(register_affine(fixed, moving).moving_from_fixed_mm, truth), 1.5) << axis.transpose();
+  }
+}
+
 TEST(AffineRegistration, EqualImagesStayWhereTheyAre) {
   const Grid grid = grid_around_origin({32, 36, 28}, Eigen::Vector3d(4.2, 4.2, 4.2).asDiagonal());
   const Image image = image_of(grid, Eigen::Matrix4d::Identity(), head_at);

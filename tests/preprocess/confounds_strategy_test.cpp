@@ -254,7 +254,19 @@ TEST(ConfoundsStrategy, WhatIsNoneIsRefusedWithWhatCanBe) {
   EXPECT_THAT(refused("motion,demean"), HasSubstr("expected yes or no"));
   EXPECT_THAT(refused("formula:"), HasSubstr("without a formula"));
   EXPECT_THAT(refused("formula: dd1(csf"), HasSubstr("at 'the end'"));
+  EXPECT_THAT(refused("high-variance:0"), HasSubstr("whole number of at least 1"));
   EXPECT_FALSE(confounds_strategy("non_steady_state").motion);
+}
+
+TEST(ConfoundsStrategy, ConfoundsOfTheDataNeedNoTable) {
+  EXPECT_EQ(confounds_strategy("high-variance").high_variance, 5);
+  EXPECT_EQ(confounds_strategy("high-variance:12").high_variance, 12);
+  EXPECT_FALSE(confounds_strategy("high-variance:12").needs_table());
+  EXPECT_FALSE(confounds_strategy("none").needs_table());
+  const ConfoundsOptions both = confounds_strategy("simple+high-variance:3");
+  EXPECT_EQ(both.high_variance, 3);
+  EXPECT_TRUE(both.motion && both.needs_table());
+  EXPECT_TRUE(confounds_strategy("scrub,high-variance").needs_table());
 }
 
 TEST(ConfoundsStrategy, CleanedImagesAreToldByTheirNames) {

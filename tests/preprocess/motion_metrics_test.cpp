@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "noema/core/error.h"
+#include "noema/io/confounds.h"
 #include "noema/core/random.h"
 
 namespace noema {

@@ -5,6 +5,7 @@
 #include <Eigen/Geometry>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <numbers>
 
 #include "noema/core/error.h"
@@ -105,6 +106,54 @@ TEST(Motion, IsFoundAndUndone) {
   const Image clean = moved_run(grid, truth, 0);
   const Image back = resample_moved(clean, transforms_of(found), grid);
   EXPECT_LT(mean_deviation_over_time(back), 1.6 * mean_deviation_over_time(still));
+}
+
+/// Where a point of the head goes in each volume, written out, and what the six parameters must then be.
+struct Pose {
+  std::function<Eigen::Vector3d(const Eigen::Vector3d&)> moved_from_head;
+  int parameter;
+  double expected;
+};
+
+// +1 mm along an axis moves the head to the right, to the front, up. Positive angles: the nose goes up (x), the top to
+// the right (y), the nose to the left (z). As the sidecar of the realigned runs says.
+TEST(Motion, SignsOfTheSixParameters) {
+  const Grid grid = grid_around_origin({36, 40, 32}, Eigen::Vector3d(4, 4, 4).asDiagonal());
+  const double c = std::cos(2 * kDegree), s = std::sin(2 * kDegree);
+  using V = Eigen::Vector3d;
+  const std::vector<Pose> poses{
+      {[](const V& x) { return V(x[0] + 1, x[1], x[2]); }, 0, 1},
+      {[](const V& x) { return V(x[0], x[1] + 1, x[2]); }, 1, 1},
+      {[](const V& x) { return V(x[0], x[1], x[2] + 1); }, 2, 1},
+      {[&](const V& x) { return V(x[0], c * x[1] - s * x[2], s * x[1] + c * x[2]); }, 3, 2 * kDegree},
+      {[&](const V& x) { return V(c * x[0] + s * x[2], x[1], c * x[2] - s * x[0]); }, 4, 2 * kDegree},
+      {[&](const V& x) { return V(c * x[0] - s * x[1], s * x[0] + c * x[1], x[2]); }, 5, 2 * kDegree}};
+  EXPECT_GT(poses[3].moved_from_head({0, 60, 0})[2], 0);  // the nose is in front
+  EXPECT_GT(poses[4].moved_from_head({0, 0, 50})[0], 0);
+  EXPECT_LT(poses[5].moved_from_head({0, 60, 0})[0], 0);
+  Image run;
+  run.header.grid = grid;
+  run.header.volumes = 1 + std::ssize(poses) * 2;
+  run.values.resize(static_cast<std::size_t>(grid.voxel_count() * run.header.volumes));
+  for (std::int64_t t = 0; t < run.header.volumes; ++t) {  // still in even volumes
+    Eigen::Matrix4d moved = Eigen::Matrix4d::Identity();
+    if (t % 2 == 1) {
+      const Pose& pose = poses[static_cast<std::size_t>(t / 2)];
+      const V origin = pose.moved_from_head(V::Zero());
+      moved.topRightCorner<3, 1>() = origin;
+      for (int a = 0; a < 3; ++a) moved.col(a).head<3>() = pose.moved_from_head(V::Unit(a)) - origin;
+    }
+    draw_head(grid, moved, head_at, run.volume(t));
+  }
+  const MatrixD parameters = parameters_of(estimate_motion(run).motion);
+  for (std::size_t p = 0; p < poses.size(); ++p) {
+    const auto t = static_cast<Eigen::Index>(2 * p + 1);
+    Eigen::RowVectorXd expected = Eigen::RowVectorXd::Zero(6);
+    expected[poses[p].parameter] = poses[p].expected;
+    const Eigen::RowVectorXd step = parameters.row(t) - parameters.row(t - 1);
+    EXPECT_LT((step - expected).head<3>().cwiseAbs().maxCoeff(), 0.05) << p << ": " << step;
+    EXPECT_LT((step - expected).tail<3>().cwiseAbs().maxCoeff(), 0.05 * kDegree) << p << ": " << step;
+  }
 }
 
 TEST(Motion, ObliqueGridsAndStillHeads) {

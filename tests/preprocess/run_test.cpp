@@ -11,6 +11,7 @@
 #include "noema/core/log.h"
 #include "noema/core/random.h"
 #include "noema/io/nifti.h"
+#include "noema/preprocess/high_variance.h"
 #include "noema/preprocess/mask.h"
 #include "noema/preprocess/mean_image.h"
 #include "noema/tests/io/temporary_folder.h"
@@ -98,6 +99,51 @@ PreprocessOptions untouched() {
   options.clean.detrend = false;
   options.clean.standardize = Standardize::none;
   return options;
+}
+
+// Two voxels share a loud wave; what is left of them is what regressing out the leading component leaves.
+TEST_F(PreprocessRun, HighVarianceConfoundsAreOfTheData) {
+  for (std::int64_t t = 0; t < kVolumes; ++t) {
+    at(t, 20) += static_cast<float>(200 * std::sin(0.7 * static_cast<double>(t)));
+    at(t, 60) -= static_cast<float>(300 * std::sin(0.7 * static_cast<double>(t)));
+  }
+  PreprocessOptions options = untouched();
+  options.confounds = "high-variance:2";
+  const PreprocessedRun found = preprocess(options);
+  EXPECT_THAT(found.confounds.names, ElementsAre("high_variance_1", "high_variance_2"));
+  MatrixD voxels(kVolumes, 100);
+  for (std::int64_t t = 0; t < kVolumes; ++t) {
+    for (std::int64_t v = 0; v < 100; ++v) voxels(t, v) = static_cast<double>(at(t, v));
+  }
+  const MatrixD expected = high_variance_confounds(voxels, {.confounds = 2});
+  EXPECT_LT((found.confounds.values - expected).cwiseAbs().maxCoeff(), 1e-9);
+  CleanOptions cleaning = options.clean;
+  cleaning.tr_s = 2;
+  const std::vector<std::uint8_t> keep(kVolumes, 1);
+  EXPECT_LT(
+      (found.series.values - clean(MatrixF(voxels.cast<float>()), expected, keep, cleaning)).cwiseAbs().maxCoeff(),
+      1e-3);
+  const MatrixF before = preprocess(untouched()).series.values;
+  const auto deviation = [](const MatrixF& values, Eigen::Index column) {
+    const Eigen::VectorXf own = values.col(column);
+    return (own.array() - own.mean()).matrix().norm();
+  };
+  EXPECT_LT(deviation(found.series.values, 60), 0.2 * deviation(before, 60));
+  options.confounds = "motion";
+  EXPECT_THROW(preprocess(options), DataError);  // which still needs a file
+}
+
+TEST_F(PreprocessRun, HighVarianceConfoundsDoNotSeeCensoredVolumes) {
+  write_confounds(kVolumes, 17);
+  for (std::int64_t v = 0; v < 3; ++v) at(17, v) += 1e5F;
+  PreprocessOptions options = untouched();
+  options.confounds = "high-variance";
+  options.fd_threshold_mm = 0.5;
+  const PreprocessedRun found = preprocess(options);
+  ASSERT_EQ(found.series.keep[17], 0);
+  EXPECT_EQ(found.confounds.values.row(17).cwiseAbs().maxCoeff(), 0);
+  EXPECT_EQ(found.confounds.names.size(), 2U);  // of two voxels: 2 % of 100
+  EXPECT_NEAR(found.confounds.values.col(0).norm(), 1, 1e-9);
 }
 
 TEST_F(PreprocessRun, ValuesAreThoseOfTheMask) {

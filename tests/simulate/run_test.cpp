@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "noema/core/error.h"
+#include "noema/io/confounds.h"
 #include "noema/simulate/confounds.h"
 
 namespace noema {
