@@ -11,6 +11,7 @@
 #include "noema/core/log.h"
 #include "noema/glm/group.h"
 #include "noema/glm/group_design.h"
+#include "noema/glm/least_squares.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/prepare.h"
@@ -122,7 +123,7 @@ ContrastMaps answer_of(const Effects& effects, const DesignMatrix& design, const
 void add_group_answers(const GroupModel& group, const ContrastRequest& contrast, const Effects& effects,
                        GlmMaps& maps) {
   const DesignMatrix design = group_design_of(group, effects.subjects);
-  const std::int64_t least = design.values.cols() + std::ssize(effects.rows);
+  const std::int64_t least = make_basis(design.values).rank() + std::ssize(effects.rows);
   if (effects.of_f && design.values.rows() < least) {
     log_warning(fmt::format("contrast '{}' of {} rows has no group map: it needs {} subjects, and {} have it",
                             contrast.name, effects.rows.size(), least, design.values.rows()));

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "noema/core/error.h"
 #include "noema/core/pattern.h"
@@ -88,6 +91,12 @@ void refuse_wildcard(const std::string& column, const std::string& contrast) {
       contrast, column));
 }
 
+/// Asks for it unless that is asked already; one of the same name that asks something else gives way.
+void request(ContrastRequest wanted, std::vector<ContrastRequest>& contrasts) {
+  std::erase_if(contrasts, [&](const ContrastRequest& other) { return other.name == wanted.name; });
+  contrasts.push_back(std::move(wanted));
+}
+
 void apply_run_contrasts(const StatsModel& model, GlmOptions& options) {
   const auto term = [&](const std::string& column) {
     if (column == "1" || column == "intercept") return std::string("'constant'");
@@ -114,7 +123,7 @@ void apply_run_contrasts(const StatsModel& model, GlmOptions& options) {
       continue;
     }
     refuse_wildcard(column, "DummyContrasts");
-    options.contrasts.push_back({condition.value_or(column), term(column)});
+    request({condition.value_or(column), term(column)}, options.contrasts);
   }
 }
 
@@ -129,9 +138,30 @@ std::optional<std::string> formula_below(const GlmOptions& options, const std::s
   return std::nullopt;
 }
 
-/// Contrasts of contrasts, of a session or subject; those below stay only where dummy contrasts ask for them.
+/// Of the contrasts below those that the dummy contrasts of a session or subject name; 1 names all.
+void keep_named(const StatsNode& node, const char* level, GlmOptions& options) {
+  const std::vector<std::string>& wanted = node.dummy_conditions;
+  const auto names_all = [](const std::string& name) { return name == "1" || name == "intercept"; };
+  if (wanted.empty() || std::any_of(wanted.begin(), wanted.end(), names_all)) return;
+  std::vector<ContrastRequest> kept;
+  for (const std::string& name : wanted) {
+    const auto same = std::find_if(options.contrasts.begin(), options.contrasts.end(),
+                                   [&](const ContrastRequest& contrast) { return contrast.name == name; });
+    const std::optional<std::string> formula =
+        same != options.contrasts.end() ? same->formula : formula_below(options, name);
+    if (!formula) {
+      throw UsageError(
+          fmt::format("DummyContrasts of the {} name '{}', which is no contrast of the level below", level, name));
+    }
+    request({name, *formula}, kept);
+  }
+  options.contrasts = std::move(kept);
+  options.contrast_each.clear();
+}
+
+/// Contrasts of contrasts, of a session or subject. Those below stay where dummy contrasts ask for them, and where
+/// sessions have maps of them.
 void apply_fixed_effects(const StatsNode& node, const char* level, GlmOptions& options) {
-  if (node.contrasts.empty()) return;
   std::vector<ContrastRequest> made;
   for (const StatsContrast& contrast : node.contrasts) {
     std::vector<std::string> terms;
@@ -145,11 +175,14 @@ void apply_fixed_effects(const StatsNode& node, const char* level, GlmOptions& o
     }
     made.push_back({contrast.name, formula_of(contrast, terms)});
   }
-  if (!node.has_dummy_contrasts) {
+  const bool of_sessions = options.by_session && level == std::string_view("subject");
+  if (node.has_dummy_contrasts) {
+    keep_named(node, level, options);
+  } else if (!made.empty() && !of_sessions) {
     options.contrasts.clear();
     options.contrast_each.clear();
   }
-  options.contrasts.insert(options.contrasts.end(), made.begin(), made.end());
+  for (ContrastRequest& contrast : made) request(std::move(contrast), options.contrasts);
 }
 
 void apply_dataset(const StatsModel& model, GlmOptions& options) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -50,11 +51,13 @@ void add_named_columns(const Run& run, const GlmJob& job, Confounds& confounds) 
   const ConfoundTable table = read_confounds(run.confounds);
   std::vector<Eigen::Index> places;
   for (const std::string& pattern : job.confound_columns) {
-    const std::size_t before = places.size();
+    std::vector<Eigen::Index> found;
     for (std::size_t c = 0; c < table.names.size(); ++c) {
-      if (fits_pattern(table.names[c], pattern)) places.push_back(static_cast<Eigen::Index>(c));
+      if (fits_pattern(table.names[c], pattern)) found.push_back(static_cast<Eigen::Index>(c));
     }
-    if (places.size() == before) places.push_back(table.index(pattern));  // says what there is
+    if (found.empty()) found.push_back(table.index(pattern));  // says what there is
+    std::copy_if(found.begin(), found.end(), std::back_inserter(places),
+                 [&](Eigen::Index place) { return std::find(places.begin(), places.end(), place) == places.end(); });
   }
   const Eigen::Index volumes = table.values.rows() - job.preprocess.drop_first;
   const Eigen::Index old = confounds.values.cols();

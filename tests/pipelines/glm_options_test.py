@@ -255,6 +255,28 @@ def sessions_and_wildcards(folder):
     errors, _ = run("glm", data, out, "--model", file, "--mask", mask_of(data))
     assert "1 of 1 subjects were finished before" in errors, errors
 
+    # Dummy contrasts that name contrasts let those alone pass; one asked twice is one.
+    session["DummyContrasts"]["Contrasts"] = ["first"]
+    node["DummyContrasts"]["Conditions"] += ["trial_type.state3", "trial_type.state3"]
+    named = folder / "named"
+    run("glm", data, named, "--model", write(), "--mask", mask_of(data))
+    assert sorted(entry["name"] for entry in results(named)["contrasts"]) == ["first", "second"]
+    session["DummyContrasts"]["Contrasts"] = ["third"]
+    errors, _ = run("glm", data, folder / "refused", "--model", write(), status=2)
+    assert "'third'" in errors and "no contrast of the level below" in errors, errors
+    # What a subject asks leaves the maps of its sessions.
+    session["DummyContrasts"]["Contrasts"] = ["first"]
+    model["Nodes"].append({"Level": "Subject", "Name": "subject", "GroupBy": ["subject", "contrast"],
+                           "Model": {"X": [1], "Type": "meta"},
+                           "Contrasts": [{"Name": "double", "ConditionList": ["first"], "Weights": [2], "Test": "t"}]})
+    both = folder / "both-levels"
+    run("glm", data, both, "--model", write(), "--mask", mask_of(data))
+    kept = image(both / "sub-01" / "ses-a" / "func" / "sub-01_ses-a_contrast-first_stat-effect_statmap.nii.gz")
+    assert kept == image(out / "sub-01" / "ses-a" / "func" / "sub-01_ses-a_contrast-first_stat-effect_statmap.nii.gz")
+    twice, once = of_subject(both, "01", "double", "effect"), of_subject(out, "01", "first", "effect")
+    assert all(abs(a - 2 * b) <= 1e-4 * largest for a, b in zip(twice, once))
+    model["Nodes"].pop()
+
     node["Contrasts"][0]["ConditionList"][0] = "trial_type.*"
     errors, _ = run("glm", data, folder / "refused", "--model", write(), status=2)
     assert "'trial_type.*'" in errors and "single columns" in errors, errors
