@@ -7,8 +7,11 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/remainder.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
+
+#include <limits>
 
 #include "noema/connectomics/initialisers.h"
 #include "noema/connectomics/recursive_filter.h"
@@ -113,6 +116,51 @@ void Parcellation::set_temperature(double temperature) {
   if (!(temperature > 0))
     throw UsageError(fmt::format("parcellation: found temperature {}, expected above 0", temperature));
   options_.temperature = temperature;
+}
+
+void SparseParcellationOptions::validate() const {
+  if (parcels < 1 || !(temperature > 0) || !(concentration > 0)) {
+    throw UsageError("sparse parcellation: expected parcels from 1 on, a temperature and a concentration above 0");
+  }
+  if (!candidates.defined() || candidates.dim() != 2 || candidates.scalar_type() != at::kLong ||
+      candidates.numel() == 0) {
+    throw ShapeError(fmt::format("candidates: found {}, expected int64 (V, K), V and K from 1 on",
+                                 candidates.defined() ? shape_text(candidates.sizes()) : "no tensor"));
+  }
+  if (candidates.min().item<std::int64_t>() < -1 || candidates.max().item<std::int64_t>() >= parcels) {
+    throw UsageError(fmt::format("candidates: found parcels {} to {}, expected −1 to {}",
+                                 candidates.min().item<std::int64_t>(), candidates.max().item<std::int64_t>(),
+                                 parcels - 1));
+  }
+  const auto alone = (candidates < 0).all(1).sum().item<std::int64_t>();
+  if (alone > 0) {
+    throw UsageError(fmt::format("candidates: found {} voxels without any, expected one for each or more", alone));
+  }
+}
+
+SparseParcellation::SparseParcellation(const SparseParcellationOptions& options) : options_(options) {
+  options.validate();
+  const std::int64_t voxels = options.candidates.size(0), count = options.candidates.size(1);
+  absent_ = register_buffer("absent", options.candidates < 0);
+  parcel_ = register_buffer("parcel", options.candidates.clamp_min(0).flatten());
+  voxel_ = register_buffer("voxel", at::arange(voxels).unsqueeze(1).expand({voxels, count}).flatten());
+  const at::Tensor start = dirichlet_columns(count, voxels, options.concentration, options.seed).t();
+  const auto simplex = simplex_constraint({.axis = 1, .temperature = options.temperature, .minimum = 1e-12});
+  logits_ = register_parameter("logits", simplex->invert(start).to(options.type).contiguous());
+}
+
+SparseWeights SparseParcellation::weights() const {
+  const at::Tensor allowed = logits_.masked_fill(absent_, -std::numeric_limits<double>::infinity());
+  return {parcel_, voxel_, at::softmax(allowed / options_.temperature, 1).flatten(), options_.parcels, logits_.size(0)};
+}
+
+at::Tensor SparseParcellation::forward(const at::Tensor& series) const {
+  return extract_parcels(series, weights(), options_.scale);
+}
+
+at::Tensor SparseParcellation::labels() const {
+  const at::Tensor allowed = logits_.detach().masked_fill(absent_, -std::numeric_limits<double>::infinity());
+  return parcel_.reshape(logits_.sizes()).gather(1, allowed.argmax(1, true)).squeeze(1);
 }
 
 void LearnedFilterOptions::validate() const {

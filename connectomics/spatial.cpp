@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/atan2.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
@@ -10,6 +11,9 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "noema/connectomics/shapes.h"
 #include "noema/core/error.h"
@@ -88,6 +92,24 @@ at::Tensor point_distance(const at::Tensor& a, const at::Tensor& b, Geometry geo
 
 at::Tensor parcel_centres(const at::Tensor& weights, const at::Tensor& coordinates, Geometry geometry) {
   return centred(weights, coordinates, geometry).centres;
+}
+
+at::Tensor nearest_centres(const at::Tensor& coordinates, const at::Tensor& centres, std::int64_t count,
+                           Geometry geometry) {
+  require_dimensions(coordinates, "coordinates", 2, "(V, D)");
+  require_dimensions(centres, "centres", 2, "(P, D)");
+  if (count < 1 || count > centres.size(0)) {
+    throw UsageError(
+        fmt::format("nearest centres: found a count of {}, expected 1 to {}, the centres", count, centres.size(0)));
+  }
+  std::vector<at::Tensor> parts;
+  const std::int64_t block = 4096;
+  for (std::int64_t first = 0; first < coordinates.size(0); first += block) {
+    const at::Tensor some = coordinates.detach().slice(0, first, std::min(first + block, coordinates.size(0)));
+    const at::Tensor order = distance_matrix(some, centres.detach(), geometry).argsort(/*stable=*/true, 1);
+    parts.push_back(order.slice(1, 0, count));
+  }
+  return at::cat(parts);
 }
 
 at::Tensor compactness(const at::Tensor& weights, const at::Tensor& coordinates, Geometry geometry, double floor) {

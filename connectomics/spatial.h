@@ -27,6 +27,11 @@ at::Tensor point_distance(const at::Tensor& a, const at::Tensor& b, Geometry geo
 at::Tensor parcel_centres(const at::Tensor& weights, const at::Tensor& coordinates,
                           Geometry geometry = Geometry::euclidean);
 
+/// (V, count) int64: the centres (P, D) nearest to each of the coordinates (V, D), the nearest first; of equals the
+/// lower number. No gradient; in blocks of coordinates, O(V·P). @throws ShapeError; UsageError unless 1 ≤ count ≤ P
+at::Tensor nearest_centres(const at::Tensor& coordinates, const at::Tensor& centres, std::int64_t count,
+                           Geometry geometry = Geometry::euclidean);
+
 /// Mean distance of a parcel's weight from its centre: Σ_v W_pv·max(d(x_v, c_p) − floor, 0) / Σ_v W_pv, (…, P), in the
 /// coordinates' unit. 0 for a parcel without weight. Differentiable, also with a vertex exactly at the centre.
 at::Tensor compactness(const at::Tensor& weights, const at::Tensor& coordinates,

@@ -14,6 +14,7 @@
 #include "noema/connectomics/losses.h"
 #include "noema/connectomics/parcel_quality.h"
 #include "noema/connectomics/recursive_filter.h"
+#include "noema/connectomics/spatial.h"
 #include "noema/core/error.h"
 
 namespace noema {
@@ -354,6 +355,59 @@ TEST(LearnedBlocks, ParcellationRecoversPlantedParcels) {
     parameters[0].sub_(gradient / gradient.norm() * 1.0);
   }
   EXPECT_GT(adjusted_rand_index(parcellation.labels(), truth), 0.9);
+}
+
+TEST(LearnedBlocks, SparseParcellationIsTheDenseOneOfItsWeights) {
+  const at::Tensor candidates = at::tensor({0, 1, 2, 1, -1, 0, 3, 2, 1, 0, 3, -1}, at::kLong).reshape({6, 2});
+  SparseParcellation parcels({.parcels = 5, .candidates = candidates, .seed = 3, .type = at::kDouble});
+  const SparseWeights sparse = parcels.weights();
+  const at::Tensor dense = at::zeros({5, 6}, at::kDouble).index_put({sparse.parcel, sparse.voxel}, sparse.weight, true);
+  EXPECT_LT(largest_difference(dense.sum(0), at::ones({6}, at::kDouble)), 1e-14);
+  EXPECT_EQ(dense[0][2].item<double>(), 1);  // its only candidate
+  EXPECT_EQ((dense > 0).sum().item<std::int64_t>(), 10);
+  const at::Tensor series = made_up({2, 6, 4});
+  EXPECT_LT(largest_difference(parcels.forward(series), extract_parcels(series, dense)), 1e-14);
+  EXPECT_EQ(parcels.forward(series).select(1, 4).abs().max().item<double>(), 0);  // nobody's candidate
+  EXPECT_TRUE(parcels.labels().equal(dense.argmax(0)));
+  // Gradient of the free numbers: by differences of the parameter itself.
+  at::Tensor logits = parcels.parameters()[0];
+  const at::Tensor mixed = made_up({2, 5, 4}, 7);
+  const at::Tensor found = torch::autograd::grad({(parcels.forward(series) * mixed).sum()}, {logits})[0];
+  for (const std::int64_t voxel : {0, 2, 4}) {
+    double values[2] = {0, 0};
+    for (int side = 0; side < 2; ++side) {
+      const at::NoGradGuard no_gradient;
+      logits[voxel][1] += side == 0 ? 1e-5 : -2e-5;
+      values[side] = (parcels.forward(series) * mixed).sum().item<double>();
+    }
+    {
+      const at::NoGradGuard no_gradient;
+      logits[voxel][1] += 1e-5;
+    }
+    EXPECT_NEAR(found[voxel][1].item<double>(), (values[0] - values[1]) / 2e-5, 1e-8) << voxel;
+  }
+  EXPECT_GT(found.abs().max().item<double>(), 1e-3);
+  EXPECT_THROW(SparseParcellation({.parcels = 3, .candidates = candidates}), UsageError);
+  EXPECT_THROW(SparseParcellation({.parcels = 5, .candidates = at::full({2, 2}, -1, at::kLong)}), UsageError);
+  EXPECT_THROW(SparseParcellation({.parcels = 5, .candidates = at::zeros({2, 2})}), ShapeError);
+}
+
+TEST(LearnedBlocks, SparseParcellationOfAWholeBrain) {
+  const std::int64_t voxels = 230000;
+  const at::Tensor places = made_up({voxels, 3}).to(at::kFloat);
+  const at::Tensor centres = made_up({400, 3}, 5).to(at::kFloat);
+  const at::Tensor candidates = nearest_centres(places, centres, 8);
+  const at::Tensor some = candidates.slice(0, 0, 50);
+  const at::Tensor far = (places.slice(0, 0, 50).unsqueeze(1) - centres).norm(2, 2);
+  EXPECT_TRUE(some.equal(far.argsort(true, 1).slice(1, 0, 8)));
+  SparseParcellation parcels({.parcels = 400, .candidates = candidates});
+  const at::Tensor means = parcels.forward(places);  // of the coordinates: near the centres
+  EXPECT_EQ(means.sizes(), at::IntArrayRef({400, 3}));
+  EXPECT_LT((means - centres).norm(2, 1).mean().item<double>(), 0.25);
+  means.square().sum().backward();
+  const at::Tensor gradient = parcels.parameters()[0].grad();
+  EXPECT_EQ(gradient.numel(), voxels * 8);
+  EXPECT_GT(gradient.abs().max().item<double>(), 0);
 }
 
 TEST(LearnedBlocks, FiltersHaveTrueAmplitudesAndStayStable) {

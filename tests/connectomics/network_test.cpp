@@ -36,6 +36,46 @@ at::Tensor one_hot(const std::vector<int>& communities, int count) {
 
 const std::vector<int> kTriangles{0, 0, 0, 1, 1, 1};
 
+struct Edge {
+  int from, to;
+  double weight;
+};
+/// The karate club of Zachary (1977), as networkx has it: 34 members, how often they met, and whom they followed.
+const std::vector<Edge> kMeetings{
+    {0, 1, 4},   {0, 2, 5},   {0, 3, 3},   {0, 4, 3},   {0, 5, 3},   {0, 6, 3},   {0, 7, 2},   {0, 8, 2},   {0, 10, 2},
+    {0, 11, 3},  {0, 12, 1},  {0, 13, 3},  {0, 17, 2},  {0, 19, 2},  {0, 21, 2},  {0, 31, 2},  {1, 2, 6},   {1, 3, 3},
+    {1, 7, 4},   {1, 13, 5},  {1, 17, 1},  {1, 19, 2},  {1, 21, 2},  {1, 30, 2},  {2, 3, 3},   {2, 7, 4},   {2, 8, 5},
+    {2, 9, 1},   {2, 13, 3},  {2, 27, 2},  {2, 28, 2},  {2, 32, 2},  {3, 7, 3},   {3, 12, 3},  {3, 13, 3},  {4, 6, 2},
+    {4, 10, 3},  {5, 6, 5},   {5, 10, 3},  {5, 16, 3},  {6, 16, 3},  {8, 30, 3},  {8, 32, 3},  {8, 33, 4},  {9, 33, 2},
+    {13, 33, 3}, {14, 32, 3}, {14, 33, 2}, {15, 32, 3}, {15, 33, 4}, {18, 32, 1}, {18, 33, 2}, {19, 33, 1}, {20, 32, 3},
+    {20, 33, 1}, {22, 32, 2}, {22, 33, 3}, {23, 25, 5}, {23, 27, 4}, {23, 29, 3}, {23, 32, 5}, {23, 33, 4}, {24, 25, 2},
+    {24, 27, 3}, {24, 31, 2}, {25, 31, 7}, {26, 29, 4}, {26, 33, 2}, {27, 33, 4}, {28, 31, 2}, {28, 33, 2}, {29, 32, 4},
+    {29, 33, 2}, {30, 32, 3}, {30, 33, 3}, {31, 32, 4}, {31, 33, 4}, {32, 33, 5}};
+const std::vector<int> kClubs{0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0,
+                              0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+at::Tensor karate(bool weighted) {
+  at::Tensor a = at::zeros({34, 34}, at::kDouble);
+  for (const Edge& e : kMeetings) a[e.from][e.to] = a[e.to][e.from] = weighted ? e.weight : 1;
+  return a;
+}
+
+// nx.community.modularity(nx.karate_club_graph(), clubs, weight, resolution) of networkx 3; directed: each edge from
+// the first to the second member, and every third one (from the first on) also back with twice the weight.
+TEST(Modularity, NetworkxNumbersOfTheKarateClub) {
+  const at::Tensor clubs = one_hot(kClubs, 2);
+  EXPECT_NEAR(modularity(karate(false), clubs).item<double>(), 0.3582347140039448, 1e-14);
+  EXPECT_NEAR(modularity(karate(true), clubs).item<double>(), 0.39143756676224206, 1e-14);
+  EXPECT_NEAR(modularity(karate(true), clubs, {.resolution = 0.7}).item<double>(), 0.541538764266037, 1e-14);
+  at::Tensor directed = at::zeros({34, 34}, at::kDouble);
+  for (std::size_t i = 0; i < kMeetings.size(); ++i) {
+    const Edge& e = kMeetings[i];
+    directed[e.from][e.to] = e.weight;
+    if (i % 3 == 0) directed[e.to][e.from] = 2 * e.weight;
+  }
+  EXPECT_NEAR(modularity(directed, clubs).item<double>(), 0.3757979963937873, 1e-14);
+}
+
 TEST(Modularity, NewmansQExactly) {
   // By hand: two groups with 3 of 7 edges inside and half of all degrees each, 2·(3/7 − 1/4).
   EXPECT_NEAR(modularity(barbell(), one_hot(kTriangles, 2)).item<double>(), 0.3571428571428571, 1e-15);
@@ -160,6 +200,21 @@ TEST(Eigenmaps, DiffusionEigenvectorsAreThoseOfTheWalk) {
     EXPECT_LT(largest_difference(summed.values, e.values / (1 - e.values)), 1e-9);
     EXPECT_LT(largest_difference(summed.vectors, e.vectors / (1 - e.values)), 1e-8);
   }
+}
+
+// brainspace's diffusion_mapping(W, n_components=3, alpha=0.5, diffusion_time=0) by its formulas in numpy: K = D^-α W
+// D^-α; w, v = eigh(S K S) with S = diag(K1)^-½; v / v[:, [0]]; λ/(1 − λ) as values and factors; its first component,
+// which is constant, left out.
+TEST(Eigenmaps, BrainspaceNumbersOfTheKarateClub) {
+  const Embedding e = diffusion_map(karate(true), 3, {.alpha = 0.5, .time = 0});
+  const auto close = [](const at::Tensor& found, std::vector<double> expected) {
+    return largest_difference(found, at::tensor(expected, at::kDouble)) < 1e-8;
+  };
+  EXPECT_TRUE(close(e.values, {13.856715883421389, 4.632041856597971, 2.3250154277132475}));
+  EXPECT_TRUE(close(e.vectors.norm(2, 0), {79.48497081273005, 27.159868577450638, 14.075250826128064}));
+  EXPECT_TRUE(close(e.vectors[0].abs(), {10.727894450046485, 3.183353816863519, 0.3104892017002143}));
+  EXPECT_TRUE(close(e.vectors[16].abs(), {28.129727533669676, 7.502177213002739, 0.3149992906570073}));
+  EXPECT_TRUE(close(e.vectors[33].abs(), {10.776915833936124, 1.1625495893482773, 1.5112947854849823}));
 }
 
 TEST(Eigenmaps, SparseEqualsDense) {
