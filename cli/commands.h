@@ -7,6 +7,7 @@
 
 namespace noema {
 
+CommandSpec bench_command();
 CommandSpec connectome_command();
 CommandSpec decode_command();
 CommandSpec doctor_command();

@@ -1,0 +1,131 @@
+// noema bench
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "noema/cli/commands.h"
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/io/table.h"
+#include "noema/pipelines/bench_mixers.h"
+#include "noema/pipelines/next_frame.h"
+#include "noema/pipelines/output_folder.h"
+#include "noema/pipelines/task_bench.h"
+
+namespace noema {
+namespace {
+
+std::vector<std::string> task_names() {
+  std::vector<std::string> names;
+  for (const SequenceTask task : all_sequence_tasks()) names.emplace_back(name_of(task));
+  return names;
+}
+
+void write(const CommandArguments& arguments, const std::string& file, const Table& table) {
+  if (!arguments.has("out_dir")) return;
+  const std::filesystem::path folder = arguments.path("out_dir");
+  open_output_folder(folder, "bench", arguments.effective_toml());
+  write_table(folder / file, table);
+}
+
+std::string score_text(const TaskCell& cell) {
+  const double spread = cell.spread();
+  return std::isnan(spread) ? fmt::format("{:.3f}", cell.mean()) : fmt::format("{:.3f}±{:.3f}", cell.mean(), spread);
+}
+
+/// One row for each task, one column for each backbone.
+void print_tasks(const TaskBenchOptions& options, const std::vector<TaskCell>& cells) {
+  fmt::print("{:<26}{:>8}", "task", "chance");
+  for (const std::string& backbone : options.backbones) fmt::print("{:>14}", backbone);
+  fmt::print("\n");
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const std::size_t columns = options.backbones.size();
+    if (i % columns == 0) fmt::print("{:<26}{:>8.3f}", name_of(cells[i].task), cells[i].chance);
+    fmt::print("{:>14}{}", score_text(cells[i]), i % columns + 1 == columns ? "\n" : "");
+  }
+}
+
+int bench_the_tasks(const CommandArguments& arguments) {
+  TaskBenchOptions options;
+  options.backbones = arguments.list("mixer");
+  for (const std::string& task : arguments.list("task")) options.tasks.push_back(sequence_task_named(task));
+  options.width = arguments.integer("width");
+  options.full = arguments.flag("full");
+  options.seeds = static_cast<int>(arguments.integer("seeds"));
+  options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
+  const auto cells = bench_tasks(options, [](const TaskCell& cell) {
+    log_info(fmt::format("{} by {}: {} (chance {:.3f}), {:.0f} s", name_of(cell.task), cell.backbone, score_text(cell),
+                         cell.chance, cell.seconds));
+  });
+  print_tasks(options, cells);
+  write(arguments, "tasks.tsv", task_table(cells));
+  return 0;
+}
+
+int bench_next_frames(const CommandArguments& arguments) {
+  NextFrameOptions options;
+  options.backbones = arguments.list("mixer");
+  if (arguments.integer("width") != 0) options.width = arguments.integer("width");
+  if (arguments.given("seeds")) options.seeds = static_cast<int>(arguments.integer("seeds"));
+  options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
+  for (const char* option : {"task", "full"}) {
+    if (arguments.given(option)) throw UsageError(fmt::format("--{} is for 'noema bench tasks'", option));
+  }
+  const Table table = next_frame_table(bench_next_frame(options));
+  fmt::print("{:<24}{:>10}{:>10}{:>24}\n", "predictor", "error", "SD", "minus autoregression");
+  const auto error = table.numbers("mean_absolute_error"), sd = table.numbers("sd_over_seeds");
+  const auto difference = table.numbers("minus_autoregression"), difference_sd = table.numbers("sd_of_difference");
+  for (std::size_t i = 0; i < error.size(); ++i) {
+    fmt::print("{:<24}{:>10.4f}{:>10.4f}{:>+16.4f} ±{:.4f}\n", table.column("predictor")[i], error[i], sd[i],
+               difference[i], difference_sd[i]);
+  }
+  write(arguments, "next-frame.tsv", table);
+  return 0;
+}
+
+int run_bench(const CommandArguments& arguments) {
+  return arguments.text("what") == "tasks" ? bench_the_tasks(arguments) : bench_next_frames(arguments);
+}
+
+}  // namespace
+
+CommandSpec bench_command() {
+  CommandSpec spec;
+  spec.name = "bench";
+  spec.synopsis = "What the backbones of networks can do, on made-up sequences";
+  spec.description = {
+      "tasks: small networks of two blocks (a mixer of volumes and one of channels) learn tasks that ask for one "
+      "ability "
+      "each: recall in context, plain, among noise and of several tokens; selective copying; compression into one "
+      "vector; memorisation; associative recall; induction heads; and of series of regions the event a fixed time ago, "
+      "copying patterns from noise, and compression of slow courses. The score is the part of right answers on "
+      "sequences that were not trained on, of courses the part of the variance that is explained.",
+      "next-frame: the same networks predict each next frame of the series of 32 regions in made-up studies, and are "
+      "tested on subjects that were held out, beside a linear autoregression, a copy of the last frame, and the error "
+      "that nobody can avoid.",
+      "The default takes at most five minutes for each task and mixer; --full has the published sets, width and "
+      "number of epochs."};
+  spec.arguments = {choice("what", {"tasks", "next-frame"}, "What is measured"),
+                    output_path("out_dir", "OUT_DIR", "Where the tables go").may_be_absent()};
+  spec.groups = {
+      {"Benchmark",
+       {choice("mixer", bench_mixer_names(), "Mixers to compare")
+            .many()
+            .by_default(fmt::format("{}", fmt::join(bench_mixer_names(), ","))),
+        choice("task", task_names(), "Tasks").many().by_default(fmt::format("{}", fmt::join(task_names(), ","))),
+        integer("width", "CHANNELS", "Channels of the networks; 0: 64, with --full 128").by_default("0").range(0, 4096),
+        integer(
+            "seeds", "N",
+            "Repetitions with other sets, starts and orders, of which the spread is given; next-frame has 3 by default")
+            .by_default("1")
+            .range(1, 100),
+        flag("full", "The published sizes; hours instead of minutes")}}};
+  spec.examples = {
+      {"noema bench tasks --mixer s4d,h3 --task associative-recall", "What products of two series are for."}};
+  spec.references = {"Poli et al. 2024, Mechanistic design and scaling of hybrid architectures, arXiv 2403.17844",
+                     "Fu et al. 2022, Hungry hungry hippos, arXiv 2212.14052"};
+  spec.run = run_bench;
+  return spec;
+}
+
+}  // namespace noema

@@ -1,0 +1,32 @@
+// pipelines/bench_mixers: the stacks of mixers that the benchmarks compare.
+#pragma once
+
+#include <ATen/core/Generator.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "noema/mixers/mixer.h"
+
+namespace noema {
+
+struct BenchMixerShape {
+  int blocks = 2;
+  std::int64_t channels = 64;
+  /// The longest sequence.
+  std::int64_t length = 128;
+  double dropout = 0;
+};
+
+/// "long-conv", "s4d", "h3", …: causal mixers of volumes.
+std::vector<std::string> bench_mixer_names();
+
+/// `blocks` times the mixer and a SwiGLU of channels. All have their published starts, and free taps reach over the
+/// whole sequence.
+/// @throws UsageError for a name that is none, with the nearest.
+std::vector<std::shared_ptr<Mixer>> make_bench_mixers(const std::string& name, const BenchMixerShape& shape,
+                                                      at::Generator& generator);
+
+}  // namespace noema

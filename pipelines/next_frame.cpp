@@ -1,0 +1,170 @@
+#include "noema/pipelines/next_frame.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/stack.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "noema/core/error.h"
+#include "noema/core/log.h"
+#include "noema/decoders/linear_autoregression.h"
+#include "noema/decoders/sequence_model.h"
+#include "noema/learn/torch_settings.h"
+#include "noema/pipelines/bench_mixers.h"
+#include "noema/pipelines/seed_scores.h"
+
+namespace noema {
+namespace {
+
+/// Runs of equal length, (N, T, R).
+struct Study {
+  at::Tensor training, held_in, held_out;
+  double noise_floor = 0;  // of those held out
+};
+
+at::Tensor tensor_of_runs(const std::vector<RegionRun>& runs, int first, int end) {
+  std::vector<at::Tensor> tensors;
+  for (const RegionRun& run : runs) {
+    if (run.subject < first || run.subject >= end) continue;
+    tensors.push_back(at::from_blob(const_cast<float*>(run.series.data()), {run.series.rows(), run.series.cols()},
+                                    at::TensorOptions(at::kFloat))
+                          .clone());
+  }
+  return at::stack(tensors);
+}
+
+Study make_study(const NextFrameOptions& options, std::uint64_t seed) {
+  RegionSeriesOptions series = options.series;
+  series.study.seed = seed;
+  const std::vector<RegionRun> runs = simulate_region_series(series);
+  const int subjects = series.study.subjects, fifth = subjects / 5;
+  Study study;
+  study.training = tensor_of_runs(runs, 0, subjects - 2 * fifth);
+  study.held_in = tensor_of_runs(runs, subjects - 2 * fifth, subjects - fifth);
+  study.held_out = tensor_of_runs(runs, subjects - fifth, subjects);
+  for (const RegionRun& run : runs) {
+    if (run.subject >= subjects - fifth)
+      study.noise_floor += run.noise_floor / static_cast<double>(study.held_out.size(0));
+  }
+  return study;
+}
+
+at::Tensor all_training(const Study& study) { return at::cat({study.training, study.held_in}); }
+
+/// All frames but the last, and for each the next one.
+SequenceData next_frames(const at::Tensor& series) {
+  const std::int64_t frames = series.size(1) - 1;
+  return {series.narrow(1, 0, frames).contiguous(), series.narrow(1, 1, frames).contiguous()};
+}
+
+double mean_error(const at::Tensor& found, const at::Tensor& expected) {
+  return (found - expected).abs().mean().item<double>();
+}
+
+double autoregression_error(const Study& study) {
+  struct Choice {
+    std::int64_t order = 1;
+    double penalty = 0, error = std::numeric_limits<double>::infinity();
+  } best;
+  const SequenceData held_in = next_frames(study.held_in), held_out = next_frames(study.held_out);
+  for (const std::int64_t order : {1, 2, 3, 5, 8, 12}) {
+    for (const double penalty : {1e-3, 1e-2, 1e-1}) {
+      const LinearAutoregression model(study.training, order, penalty);
+      const double error = mean_error(model.predict(held_in.inputs), held_in.targets);
+      if (error < best.error) best = {order, penalty, error};
+    }
+  }
+  log_debug(fmt::format("linear autoregression of order {} with a penalty of {}", best.order, best.penalty));
+  const LinearAutoregression model(all_training(study), best.order, best.penalty);
+  return mean_error(model.predict(held_out.inputs), held_out.targets);
+}
+
+double backbone_error(const NextFrameOptions& options, const std::string& backbone, const Study& study,
+                      std::uint64_t seed) {
+  const SequenceData data = next_frames(study.training);
+  RandomStream stream(seed, "initial parameters");
+  at::Generator generator = make_generator(at::kCPU, stream);
+  SequenceShape shape;
+  shape.channels = shape.outputs = data.inputs.size(2);
+  shape.series_out = true;
+  BenchMixerShape stack;
+  stack.channels = options.width;
+  stack.length = data.inputs.size(1);
+  stack.dropout = 0.1;
+  const SequenceModel model(shape, options.width, make_bench_mixers(backbone, stack, generator), generator);
+  TrainingOptions training;
+  training.min_steps = training.max_steps = options.steps;
+  training.batch_size = 8;
+  training.learning_rate = 2e-3;
+  training.patience = 8;
+  training.seed = seed;
+  fit_sequences(model, data, SequenceLoss::absolute, training, next_frames(study.held_in));
+  return score_sequences(model, next_frames(study.held_out), SequenceLoss::absolute);
+}
+
+}  // namespace
+
+void NextFrameOptions::validate() const {
+  series.validate();
+  if (seeds < 1) throw UsageError(fmt::format("{} seeds, expected at least 1", seeds));
+  if (width < 8) throw UsageError(fmt::format("a width of {}, expected at least 8", width));
+  if (steps < 1) throw UsageError(fmt::format("{} steps of training, expected at least 1", steps));
+  if (series.study.subjects < 5) {
+    throw UsageError(fmt::format("{} subjects, expected at least 5, of which one is held out", series.study.subjects));
+  }
+}
+
+std::vector<NextFrameScore> bench_next_frame(const NextFrameOptions& options) {
+  options.validate();
+  const OneTorchThread one_thread;  // the networks are too small for more
+  std::vector<NextFrameScore> scores = {{"noise floor", {}}, {"copy last frame", {}}, {"linear autoregression", {}}};
+  for (const std::string& backbone : options.backbones) scores.push_back({backbone, {}});
+  for (int s = 0; s < options.seeds; ++s) {
+    const std::uint64_t seed = options.seed + static_cast<std::uint64_t>(s);
+    const Study study = make_study(options, seed);
+    const SequenceData held_out = next_frames(study.held_out);
+    scores[0].errors.push_back(study.noise_floor);
+    scores[1].errors.push_back(mean_error(held_out.inputs, held_out.targets));
+    scores[2].errors.push_back(autoregression_error(study));
+    for (std::size_t i = 3; i < scores.size(); ++i) {
+      scores[i].errors.push_back(backbone_error(options, scores[i].predictor, study, seed));
+      log_info(fmt::format("seed {}: {} errs by {:.4f}, the autoregression by {:.4f}, the noise floor is {:.4f}", seed,
+                           scores[i].predictor, scores[i].errors.back(), scores[2].errors.back(), study.noise_floor));
+    }
+  }
+  return scores;
+}
+
+double NextFrameScore::mean() const { return seed_mean(errors); }
+double NextFrameScore::spread() const { return seed_spread(errors); }
+
+Table next_frame_table(const std::vector<NextFrameScore>& scores) {
+  std::vector<std::string> predictors, each;
+  std::vector<double> mean, spread, difference, difference_spread;
+  for (const NextFrameScore& score : scores) {
+    predictors.push_back(score.predictor);
+    each.push_back(fmt::format("{:.4f}", fmt::join(score.errors, ",")));
+    mean.push_back(score.mean());
+    spread.push_back(score.spread());
+    std::vector<double> differences;
+    for (std::size_t s = 0; s < score.errors.size(); ++s) {
+      differences.push_back(score.errors[s] - scores.at(2).errors[s]);
+    }
+    difference.push_back(seed_mean(differences));
+    difference_spread.push_back(seed_spread(differences));
+  }
+  Table table;
+  table.add("predictor", predictors);
+  table.add("mean_absolute_error", mean);
+  table.add("sd_over_seeds", spread);
+  table.add("minus_autoregression", difference);
+  table.add("sd_of_difference", difference_spread);
+  table.add("errors", each);
+  return table;
+}
+
+}  // namespace noema
