@@ -392,8 +392,8 @@ TEST(LearnedBlocks, SparseParcellationIsTheDenseOneOfItsWeights) {
   EXPECT_THROW(SparseParcellation({.parcels = 5, .candidates = at::zeros({2, 2})}), ShapeError);
 }
 
-TEST(LearnedBlocks, SparseParcellationOfAWholeBrain) {
-  const std::int64_t voxels = 230000;
+TEST(LearnedBlocks, SparseParcellationOfManyVoxels) {
+  const std::int64_t voxels = 23000;
   const at::Tensor places = made_up({voxels, 3}).to(at::kFloat);
   const at::Tensor centres = made_up({400, 3}, 5).to(at::kFloat);
   const at::Tensor candidates = nearest_centres(places, centres, 8);
