@@ -13,6 +13,7 @@ CommandSpec decode_command();
 CommandSpec doctor_command();
 CommandSpec evaluate_command();
 CommandSpec finetune_command();
+CommandSpec fit_connectome_command();
 CommandSpec glm_command();
 CommandSpec compare_command();
 CommandSpec preprocess_command();

@@ -60,16 +60,13 @@ std::optional<TrialModel> read_single_trials(const std::string& word) {
   return std::nullopt;
 }
 
-void read_preprocess(const CommandArguments& arguments, PreprocessOptions& options) {
-  options.fwhm_mm = arguments.number("fwhm");
-  read_confound_options(arguments, options);
-  options.drop_first = static_cast<int>(arguments.integer("drop-first"));
-  options.clean.detrend = !arguments.flag("no-detrend");
-  options.clean.standardize = standardize_by(arguments.text("standardize"));
-  options.clean.filter = temporal_filter(arguments.text("filter"));
+void read_cleaning(const CommandArguments& arguments, CleanOptions& clean) {
+  clean.detrend = !arguments.flag("no-detrend");
+  clean.standardize = standardize_by(arguments.text("standardize"));
+  clean.filter = temporal_filter(arguments.text("filter"));
   if (arguments.has("low-pass")) {
-    options.clean.low_pass_hz = arguments.number("low-pass");
-    options.clean.filter = TemporalFilter::butterworth;  // cosines cannot take away what is fast
+    clean.low_pass_hz = arguments.number("low-pass");
+    clean.filter = TemporalFilter::butterworth;  // cosines cannot take away what is fast
   }
 }
 
@@ -193,6 +190,15 @@ OptionGroup preprocess_options() {
   for (const std::vector<OptionSpec>& more : {confound_options("are regressed out"), scaling}) {
     group.options.insert(group.options.end(), more.begin(), more.end());
   }
+  return group;
+}
+
+OptionGroup series_options() {
+  OptionGroup group = preprocess_options();
+  std::erase_if(group.options, [](const OptionSpec& option) {
+    const std::vector<std::string> cleaning{"high-pass", "low-pass", "filter", "no-detrend", "standardize"};
+    return std::find(cleaning.begin(), cleaning.end(), option.name) != cleaning.end();
+  });
   return group;
 }
 
@@ -340,14 +346,15 @@ PrepareOptions read_dataset_options(const CommandArguments& arguments) {
   return options;
 }
 
-PrepareOptions read_prepare_options(const CommandArguments& arguments) {
+PrepareOptions read_series_options(const CommandArguments& arguments) {
   PrepareOptions options = read_dataset_options(arguments);
   if (arguments.has("analysis_level")) {
     options.level = arguments.text("analysis_level") == "group" ? AnalysisLevel::group : AnalysisLevel::participant;
   }
-  read_preprocess(arguments, options.preprocess);
+  options.preprocess.fwhm_mm = arguments.number("fwhm");
+  read_confound_options(arguments, options.preprocess);
+  options.preprocess.drop_first = static_cast<int>(arguments.integer("drop-first"));
   read_surfaces(arguments, options);
-  options.high_pass_hz = read_auto_number(arguments, "high-pass");
   if (arguments.has("mask")) options.mask = arguments.path("mask");
   if (arguments.has("atlas")) options.atlas = arguments.path("atlas");
   if (arguments.has("atlas-names")) options.atlas_names = arguments.path("atlas-names");
@@ -356,6 +363,13 @@ PrepareOptions read_prepare_options(const CommandArguments& arguments) {
   options.allow_resample = arguments.flag("allow-resample");
   options.features = arguments.text("features");
   options.parcels = static_cast<int>(arguments.integer("parcels"));
+  return options;
+}
+
+PrepareOptions read_prepare_options(const CommandArguments& arguments) {
+  PrepareOptions options = read_series_options(arguments);
+  read_cleaning(arguments, options.preprocess.clean);
+  options.high_pass_hz = read_auto_number(arguments, "high-pass");
   return options;
 }
 

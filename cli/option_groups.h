@@ -19,6 +19,8 @@ OptionGroup dataset_options(bool at_once = true);
 /// @param what  is resampled, such as "A run on another grid than the model's".
 OptionSpec allow_resample_option(const std::string& what);
 OptionGroup preprocess_options();
+/// Of these all but what cleans series.
+OptionGroup series_options();
 /// Which confounds and which volumes to leave out. @param fate  what becomes of the confounds
 std::vector<OptionSpec> confound_options(const std::string& fate);
 /// Which events are labels of what; `label_options` are these and how samples are made of them.
@@ -35,6 +37,8 @@ OptionGroup explain_options();
 DatasetQuery read_query(const CommandArguments& arguments);
 /// BIDS_DIR, OUT_DIR, `dataset_options` and the configuration, for commands without `preprocess_options`.
 PrepareOptions read_dataset_options(const CommandArguments& arguments);
+/// Of `series_options`.
+PrepareOptions read_series_options(const CommandArguments& arguments);
 /// @throws UsageError for values that do not fit together.
 PrepareOptions read_prepare_options(const CommandArguments& arguments);
 /// Of `confound_options`. @throws UsageError for what is no choice of confounds

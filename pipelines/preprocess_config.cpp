@@ -28,6 +28,7 @@ toml::table to_table(const PreprocessOptions& options) {
   if (options.fd_threshold_mm) table.insert("fd_threshold_mm", *options.fd_threshold_mm);
   if (options.std_dvars_threshold) table.insert("std_dvars_threshold", *options.std_dvars_threshold);
   if (options.shortest_segment) table.insert("shortest_segment", *options.shortest_segment);
+  if (!options.regress_confounds) table.insert("regress_confounds", false);
   table.insert("compute_missing", options.compute_missing);
   table.insert("drop_first", options.drop_first);
   return table;
@@ -40,6 +41,7 @@ toml::table all_keys() {
   options.clean.high_pass_hz = options.clean.low_pass_hz = 1.0;
   options.fd_threshold_mm = options.std_dvars_threshold = 1.0;
   options.shortest_segment = 1;
+  options.regress_confounds = false;
   return to_table(options);
 }
 
@@ -95,6 +97,7 @@ PreprocessOptions preprocess_from_toml(std::string_view text) {
   if (const auto segment = get<std::int64_t>(table, "shortest_segment")) {
     options.shortest_segment = static_cast<int>(*segment);
   }
+  options.regress_confounds = get<bool>(table, "regress_confounds").value_or(options.regress_confounds);
   options.compute_missing = get<bool>(table, "compute_missing").value_or(options.compute_missing);
   options.drop_first = static_cast<int>(get<std::int64_t>(table, "drop_first").value_or(options.drop_first));
   options.validate();

@@ -147,6 +147,27 @@ struct ConnectomeFacts {
   std::vector<ConnectomeRecord> matrices;
 };
 
+/// A loss of a workflow with everything fixed, and learned.
+struct LossRow {
+  std::string loss;
+  double weight = 1;
+  double training_fixed = 0, training_learned = 0;
+  double held_out_fixed = 0, held_out_learned = 0;
+};
+
+/// The amplitudes of a learned filter, as a table.
+struct ResponseRecord {
+  std::string block;
+  std::string file;  ///< relative to the output folder
+};
+
+struct WorkflowFacts {
+  /// As it was declared.
+  std::string toml;
+  std::vector<LossRow> losses;
+  std::vector<ResponseRecord> responses;
+};
+
 /// What a contrast of a general linear model found, in brief.
 struct ContrastRecord {
   std::string name;
@@ -192,6 +213,7 @@ struct Results {
   std::vector<MapRecord> maps;
   std::vector<DesignRecord> designs;
   std::optional<ConnectomeFacts> connectome;
+  std::optional<WorkflowFacts> workflow;
   MethodFacts method;
 
   std::vector<std::pair<std::string, double>> seconds;  // by stage

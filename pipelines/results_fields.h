@@ -126,6 +126,29 @@ void fields(Visit& visit, ConnectomeFacts& facts) {
 }
 
 template <class Visit>
+void fields(Visit& visit, LossRow& row) {
+  visit("loss", row.loss);
+  visit("weight", row.weight);
+  visit("training_fixed", row.training_fixed);
+  visit("training_learned", row.training_learned);
+  visit("held_out_fixed", row.held_out_fixed);
+  visit("held_out_learned", row.held_out_learned);
+}
+
+template <class Visit>
+void fields(Visit& visit, ResponseRecord& record) {
+  visit("block", record.block);
+  visit("file", record.file);
+}
+
+template <class Visit>
+void fields(Visit& visit, WorkflowFacts& facts) {
+  visit("toml", facts.toml);
+  visit("losses", facts.losses);
+  visit("responses", facts.responses);
+}
+
+template <class Visit>
 void fields(Visit& visit, MethodFacts& method) {
   visit("preprocessing", method.preprocessing);
   visit("sample_unit", method.sample_unit);
@@ -259,6 +282,7 @@ void fields(Visit& visit, Results& results) {
   visit("maps", results.maps);
   visit("designs", results.designs);
   visit("connectome", results.connectome);
+  visit("workflow", results.workflow);
   visit("method", results.method);
   std::vector<std::string> stages;
   for (const auto& [stage, value] : results.seconds) stages.push_back(stage);

@@ -184,6 +184,20 @@ std::vector<ConnectomeFigure> connectome_figures(const fs::path& folder, const C
   return figures;
 }
 
+WorkflowFigure workflow_figure(const fs::path& folder, const WorkflowFacts& facts) {
+  WorkflowFigure figure{facts.toml, {}, {}};
+  for (const LossRow& row : facts.losses) {
+    figure.losses.push_back(
+        {row.loss, row.weight, row.training_fixed, row.training_learned, row.held_out_fixed, row.held_out_learned});
+  }
+  for (const ResponseRecord& record : facts.responses) {
+    const Table table = read_table(folder / record.file);
+    figure.responses.push_back(
+        {record.block, table.numbers("frequency_hz"), table.numbers("fixed"), table.numbers("learned")});
+  }
+  return figure;
+}
+
 std::vector<ContrastRow> contrast_rows(const std::vector<ContrastRecord>& records) {
   const auto peak = [](const PeakRecord& p) { return ContrastPeak{p.t, p.z, p.voxel, p.ras_mm}; };
   std::vector<ContrastRow> rows;
@@ -221,6 +235,7 @@ DecodeReport results_page(const fs::path& folder) {
   report.contrasts = contrast_rows(results.contrasts);
   for (const DesignRecord& design : results.designs) report.designs.push_back(design_figure(folder, design));
   if (results.connectome) report.connectomes = connectome_figures(folder, *results.connectome);
+  if (results.workflow) report.workflow = workflow_figure(folder, *results.workflow);
   report.method = results.method;
   for (const auto& [message, count] : results.warnings) report.warnings.push_back({message, count});
   report.provenance = provenance;

@@ -68,6 +68,14 @@ std::vector<Event> events_of(const SeriesJob& job, const Run& run, const Series&
   return found == job.events.end() ? std::vector<Event>{} : found->second;
 }
 
+void add_confounds(const Confounds& confounds, StoredRun& run) {
+  MatrixD all(run.nuisance.rows(), run.nuisance.cols() + confounds.values.cols());
+  all.leftCols(run.nuisance.cols()) = run.nuisance;
+  if (confounds.values.cols() > 0) all.rightCols(confounds.values.cols()) = confounds.values;
+  run.nuisance = std::move(all);
+  for (const std::string& name : confounds.names) run.nuisance_names.push_back(std::string(kConfoundPrefix) + name);
+}
+
 SubjectSeries compute(const SeriesJob& job, const std::vector<Run>& runs) {
   SubjectSeries result;
   result.mean.assign(static_cast<std::size_t>(job.features->mask.size()), 0);
@@ -80,6 +88,7 @@ SubjectSeries compute(const SeriesJob& job, const std::vector<Run>& runs) {
     stored.series = std::move(done.series);
     stored.nuisance = std::move(done.nuisance);
     stored.nuisance_names = std::move(done.nuisance_names);
+    if (!job.preprocess.regress_confounds) add_confounds(done.confounds, stored);
     stored.notes = std::move(done.notes);
     for (std::size_t v = 0; v < result.mean.size(); ++v)
       result.mean[v] += done.mean[v] / static_cast<float>(runs.size());

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "noema/core/error.h"
@@ -13,6 +14,9 @@
 #include "noema/pipelines/options.h"
 
 namespace noema {
+
+/// Where confounds are not regressed out, they join the nuisance series of a run with this before their names.
+inline constexpr std::string_view kConfoundPrefix = "confound:";
 
 struct SubjectSeries {
   std::vector<StoredRun> runs;

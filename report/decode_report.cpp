@@ -115,6 +115,7 @@ std::string decode_report_html(const DecodeReport& report) {
   page.sections = {
       {"Scores", warnings_html(report) + scores_section(report)},
       {"Confusion", confusion_section(report)},
+      {"Workflow", workflow_section(report)},
       {"Connectivity", connectome_section(report)},
       {"Contrasts", contrasts_section(report)},
       {"Maps", maps_section(report)},

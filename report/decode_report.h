@@ -161,6 +161,30 @@ struct DesignFigure {
   Eigen::MatrixXd values;  // (scans, regressors)
 };
 
+/// A loss of a workflow with everything fixed, and learned.
+struct WorkflowLoss {
+  std::string name;
+  double weight = kMissing;
+  double training_fixed = kMissing;
+  double training_learned = kMissing;
+  double held_out_fixed = kMissing;
+  double held_out_learned = kMissing;
+};
+
+/// The amplitudes of a filter.
+struct FilterResponse {
+  std::string block;
+  std::vector<double> frequency_hz;
+  std::vector<double> fixed;
+  std::vector<double> learned;
+};
+
+struct WorkflowFigure {
+  std::string toml;
+  std::vector<WorkflowLoss> losses;
+  std::vector<FilterResponse> responses;
+};
+
 /// What the method text is composed of, beside models and maps.
 struct MethodFacts {
   /// Sentences, in the order of the work.
@@ -215,6 +239,7 @@ struct DecodeReport {
   std::vector<ContrastRow> contrasts;
   std::vector<DesignFigure> designs;
   std::vector<ConnectomeFigure> connectomes;
+  WorkflowFigure workflow;
 
   MethodFacts method;
   std::vector<WarningCollector::Entry> warnings;

@@ -28,5 +28,6 @@ std::string faithfulness_section(const DecodeReport& report);
 std::string design_section(const DecodeReport& report);
 std::string methods_section(const DecodeReport& report);
 std::string provenance_section(const DecodeReport& report);
+std::string workflow_section(const DecodeReport& report);
 
 }  // namespace noema

@@ -78,6 +78,7 @@ Results full_results() {
   r.maps = {{"maps/a.nii.gz", "GLM z", "GLM", "cat", "z", 8}};
   r.designs = {{"sub-01", "design.tsv"}};
   r.connectome = ConnectomeFacts{"regions.tsv", {{"tangent", "of all", "group.tsv"}}};
+  r.workflow = WorkflowFacts{"[training]\n", {{"qc-fc of edges", 2, 0.1, 0.2, 0.3, 0.4}}, {{"filter", "response.tsv"}}};
   r.method.preprocessing = {"One.", "Two."};
   r.method.sample_unit = "block";
   r.method.delay_rule = "estimated";
