@@ -149,7 +149,16 @@ std::shared_ptr<Workflow> Workflow::load(const SafeTensors& content) {
 
 WorkflowDescription with_all_fixed(const WorkflowDescription& description) {
   WorkflowDescription fixed = completed(description);
-  for (BlockDescription& block : fixed.blocks) block.learn = block.type == "readout";
+  for (BlockDescription& block : fixed.blocks) {
+    // The number of learned combinations says nothing of which, and random parcels nothing before they are learned.
+    if (block.learn && block.type == "regress") block.settings["combinations"] = 0.0;
+    const auto start = block.settings.find("start");
+    if (block.learn && start != block.settings.end() && start->second == SettingValue(std::string("random"))) {
+      start->second = std::string("labels");
+      block.settings["parcels"] = 0.0;
+    }
+    block.learn = block.type == "readout";
+  }
   return fixed;
 }
 

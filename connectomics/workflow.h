@@ -55,7 +55,8 @@ class Workflow : public torch::nn::Module {
   std::vector<std::shared_ptr<WorkflowBlock>> blocks_;
 };
 
-/// The same description with every block fixed that can be: readouts still learn.
+/// The same description with every block fixed that can be: readouts still learn. Learned combinations of confounds
+/// become all confounds, and parcels that begin at random those of the labels.
 WorkflowDescription with_all_fixed(const WorkflowDescription& description);
 
 }  // namespace noema

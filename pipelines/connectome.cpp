@@ -88,7 +88,10 @@ Measures measure(const ConnectomeOptions& options, const PreparedData& data) {
       return measure_connectivity(series, shares, {kind, options.estimator, options.reference, options.published});
     });
     done.file.kinds.push_back({name, matrices_of(found.matrices), to_matrix(found.group)});
-    const ConnectomeMatrices& matrices = done.file.kinds.back();
+    progress.advance();
+  }
+  for (const ConnectomeMatrices& matrices : done.file.kinds) {  // when all could be measured
+    const std::string& name = matrices.kind;
     for (std::size_t r = 0; r < runs.size(); ++r) {
       done.written.push_back(run_file(runs[r], name));
       write_matrix(folder / done.written.back(), done.file.regions, matrices.runs[r]);
@@ -96,7 +99,6 @@ Measures measure(const ConnectomeOptions& options, const PreparedData& data) {
     done.written.push_back(group_file(name));
     write_matrix(folder / done.written.back(), done.file.regions, matrices.group);
     done.records.push_back({name, group_title(name, runs, runs_of.size()), group_file(name)});
-    progress.advance();
   }
   return done;
 }

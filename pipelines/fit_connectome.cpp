@@ -19,6 +19,7 @@
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/preprocess_config.h"
 #include "noema/pipelines/region_places.h"
+#include "noema/pipelines/surfaces.h"
 #include "noema/pipelines/workflow_data.h"
 #include "noema/pipelines/workflow_file.h"
 
@@ -200,13 +201,15 @@ std::string shown_block(const Workflow& workflow) {
 }
 
 /// Matrices of all runs by the trained workflow, as `noema connectome` writes them.
-void write_matrices(const fs::path& folder, const Workflow& workflow, const WorkflowRuns& runs,
+void write_matrices(const PrepareOptions& prepare, const Workflow& workflow, const WorkflowRuns& runs,
                     const PreparedData& data, const Provenance& provenance, Results& results) {
   const std::string block = shown_block(workflow);
   if (block.empty()) return;
+  const fs::path& folder = prepare.output;
   const at::NoGradGuard no_gradients;
   ConnectomeFile file;
-  file.regions = region_places(regions_of(workflow, runs, data));
+  file.regions =
+      region_places(regions_of(workflow, runs, data), read_meshes(prepare.surfaces, data.features->mask.grid));
   file.provenance = provenance.to_json().dump();
   ConnectomeMatrices matrices{
       block,
@@ -306,7 +309,7 @@ Results fit_connectome(const FitConnectomeOptions& options) {
     write_parcellation(folder, data, block.name, learned.workflow->block(block.name).quantities().at("weights"),
                        results.files);
   }
-  watch.time("connectivity", [&] { write_matrices(folder, *learned.workflow, runs, data, provenance, results); });
+  watch.time("connectivity", [&] { write_matrices(prepare, *learned.workflow, runs, data, provenance, results); });
   say_losses(facts.losses);
   results.workflow = facts;
   results.training = curves_of(learned.history);

@@ -78,7 +78,8 @@ void add_labels(const PrepareOptions& asked, const WorkflowDescription& workflow
   const BlockDescription* block = first_parcellation(workflow);
   if (block == nullptr) return;
   const std::vector<SettingSpec>& specs = block_type("parcellate").settings;
-  if (word_of(specs, block->settings, "start") == "random") return;
+  const bool random = word_of(specs, block->settings, "start") == "random";  // the labels are the fixed workflow's
+  const char* beginning = random ? "With everything fixed, parcels are" : "The parcellation starts from";
   const Mask& mask = data.features->mask;
   std::vector<std::string> notes;
   FeatureSpace parcels;
@@ -89,17 +90,17 @@ void add_labels(const PrepareOptions& asked, const WorkflowDescription& workflow
       throw UsageError(
           fmt::format("--atlas: '{}' holds maps; a parcellation starts from an image of labels", asked.atlas.string()));
     }
-    runs.features_note = fmt::format("The parcellation starts from the {} regions of the atlas '{}'.", parcels.count(),
+    runs.features_note = fmt::format("{} the {} regions of the atlas '{}'.", beginning, parcels.count(),
                                      asked.atlas.filename().string());
   } else {
     const auto wanted = static_cast<int>(number_of(specs, block->settings, "parcels"));
     const int count = static_cast<int>(std::min<std::int64_t>(wanted > 0 ? wanted : kDefaultParcels, mask.size()));
     parcels = make_feature_space(geometric_parcels(mask, count, asked.seed), mask);
-    runs.features_note = fmt::format("The parcellation starts from {} geometric parcels.", parcels.count());
+    runs.features_note = fmt::format("{} {} geometric parcels.", beginning, parcels.count());
   }
   std::vector<std::int64_t> labels(parcels.parcel_of_voxel.begin(), parcels.parcel_of_voxel.end());
   runs.input.labels = at::tensor(labels, at::kLong);
-  runs.parcel_names = parcels.names;
+  if (!random) runs.parcel_names = parcels.names;
 }
 
 at::Tensor places_of(const FeatureSpace& features) {

@@ -69,7 +69,7 @@ struct Projection {
   int up;
 };
 constexpr std::array<Projection, 3> kProjections{
-    {{"from above", "L", "R", 0, 1}, {"from the right", "back", "front", 1, 2}, {"from the front", "L", "R", 0, 2}}};
+    {{"from above", "L", "R", 0, 1}, {"from the right", "back", "front", 1, 2}, {"from behind", "L", "R", 0, 2}}};
 
 /// The shadow of the brain: for each column of a few millimetres its lowest and highest point.
 struct Shadow {
@@ -240,7 +240,7 @@ std::string glass_brain(const ConnectomeFigure& figure, const Image* brain, cons
   }
   const double pixels_per_mm = std::min((options.width - 2 * kGap - 2 * kMargin) / across_mm, 360 / up_mm);
   SvgWriter svg(across_mm * pixels_per_mm + 2 * kGap + 2 * kMargin, up_mm * pixels_per_mm + kTop + kBottom,
-                figure.title, "The strongest edges between regions: from above, from the right and from the front.");
+                figure.title, "The strongest edges between regions: from above, from the right and from behind.");
   double left = kMargin;
   for (const Projection& view : kProjections) {
     const Range& across = extent[static_cast<std::size_t>(view.across)];

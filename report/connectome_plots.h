@@ -30,7 +30,7 @@ struct GlassBrainOptions {
   double width = 1000;
 };
 
-/// The strongest edges and their regions from above, from the right and from the front, inside the outline of the
+/// The strongest edges and their regions from above, from the right and from behind, inside the outline of the
 /// voxels that have a value in `brain` (null: no outline). A region's dot grows with the sum of |value| of its edges.
 /// Empty text if no two regions have a place. @throws ShapeError as above, or without one place for each region
 std::string glass_brain(const ConnectomeFigure& figure, const Image* brain, const GlassBrainOptions& options = {});

@@ -8,7 +8,9 @@ namespace {
 
 std::string losses_table(const std::vector<WorkflowLoss>& losses) {
   HtmlTable table;
-  table.caption = "Losses, with everything fixed and learned: the held-out data tell what learning brought";
+  table.caption =
+      "Losses, with everything fixed and learned: the held-out data tell what learning brought; "
+      "where they also chose the epoch (patience), they flatter it";
   table.columns = {{"Loss"},
                    {"Weight", true},
                    {"Training, fixed", true},

@@ -265,6 +265,19 @@ TEST(Workflow, LearnedBlocksStartNearTheClassicalOnes) {
   EXPECT_EQ(outputs.at("readout").tensor.abs().max().item<double>(), 0);
 }
 
+TEST(Workflow, WithEverythingFixedAllConfoundsAndTheLabelsCount) {
+  const WorkflowDescription asked{{block("regress", {{"combinations", 2.0}}, true),
+                                   block("parcellate", {{"start", std::string("random")}, {"parcels", 2.0}}, true)}};
+  const Workflow fixed(with_all_fixed(asked), some_input());
+  const std::vector<BlockDescription>& blocks = fixed.description().blocks;
+  EXPECT_EQ(blocks[0].settings.at("combinations"), SettingValue(0.0));
+  EXPECT_EQ(blocks[1].settings.at("start"), SettingValue(std::string("labels")));
+  for (const BlockDescription& some : blocks) EXPECT_FALSE(some.learn) << some.type;
+  // A few combinations that were never learned stay what was asked.
+  const WorkflowDescription few{{block("regress", {{"combinations", 2.0}})}};
+  EXPECT_EQ(with_all_fixed(few).blocks[0].settings.at("combinations"), SettingValue(2.0));
+}
+
 TEST(Workflow, IsSavedAndLoaded) {
   const Learned all;
   const auto loaded = Workflow::load(all.workflow->save());
