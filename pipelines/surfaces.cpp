@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <set>
 
 #include "noema/core/error.h"
@@ -16,6 +18,20 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLeft = "CIFTI_STRUCTURE_CORTEX_LEFT";
 constexpr const char* kRight = "CIFTI_STRUCTURE_CORTEX_RIGHT";
+
+/// The hemisphere that the name of a file says: BIDS (hemi-L), the Human Connectome Project (.L.), FreeSurfer (lh.).
+std::string structure_of_name(const fs::path& file) {
+  const std::string name = "." + file.filename().string();
+  const auto says = [&](std::initializer_list<const char*> parts) {
+    return std::any_of(parts.begin(), parts.end(), [&](const char* part) { return name.find(part) != name.npos; });
+  };
+  const bool left = says({"hemi-L", ".L.", ".lh."}), right = says({"hemi-R", ".R.", ".rh."});
+  if (left != right) return left ? kLeft : kRight;
+  throw DataError(fmt::format(
+      "'{}' does not say of which hemisphere it is: expected AnatomicalStructurePrimary in the file, or hemi-L or "
+      "hemi-R in its name; rename it, or write the structure with wb_command -set-structure",
+      file.string()));
+}
 
 void check_vertices(const fs::path& file, const SurfaceMesh& mesh, const BrainModels& models) {
   const BrainModel* model = models.find(mesh.structure, true);
@@ -37,7 +53,7 @@ std::vector<SurfaceMesh> read_meshes(const std::vector<fs::path>& files) {
   std::set<std::string> structures;
   for (const fs::path& file : files) {
     SurfaceMesh mesh = read_surface(file);
-    if (mesh.structure.empty()) mesh.structure = meshes.empty() ? kLeft : kRight;
+    if (mesh.structure.empty()) mesh.structure = structure_of_name(file);
     if (!structures.insert(mesh.structure).second) {
       throw UsageError(fmt::format("'{}' is a second mesh of {}, expected one of each hemisphere", file.string(),
                                    short_structure(mesh.structure)));

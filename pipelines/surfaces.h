@@ -11,8 +11,9 @@
 
 namespace noema {
 
-/// Reads meshes of the cortex. One that does not say which hemisphere it is counts as left when it comes first, as
-/// right when it comes second. @throws what read_surface throws; UsageError for meshes of the same hemisphere
+/// Reads meshes of the cortex. One that does not say which hemisphere it is must say so in its name: hemi-L, .L. or
+/// lh., and so on. @throws what read_surface throws; DataError where neither says it; UsageError for meshes of the same
+/// hemisphere
 std::vector<SurfaceMesh> read_meshes(const std::vector<std::filesystem::path>& files);
 
 /// The same for values on a grid. @throws UsageError with a grid of voxels; ShapeError when the grid's surface has

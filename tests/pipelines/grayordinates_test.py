@@ -129,6 +129,13 @@ with Folder() as out:
     refuses(2, "preprocess", volumes, out / "g", "--surface-radius", "2", says=["goes with --to-surface"])
     refuses(2, "preprocess", volumes, out / "g", "--to-surface", "--surface", *spheres, "--surface-sampling", "depth",
             says=["needs an inner mesh"])
+    # A mesh that does not say its side is of the one that its name says, whatever its place, or refused.
+    right = tiny.gifti(out / "space-MNI_den-1_hemi-R_unsaid.surf.gii", tiny.sphere((2, 0, 0), radius=6), "")
+    run("preprocess", volumes, out / "right", "--to-surface", "--surface", right)
+    assert [path.name for path in (out / "right").rglob("*.func.gii") if "hemi-R" in path.name], "hemi-R"
+    assert not [path.name for path in (out / "right").rglob("*.func.gii") if "hemi-L" in path.name], "hemi-L"
+    unsaid = tiny.gifti(out / "unsaid.surf.gii", tiny.sphere((2, 0, 0), radius=6), "")
+    refuses(1, "preprocess", volumes, out / "g", "--to-surface", "--surface", unsaid, says=["which hemisphere", "hemi-R"])
     away = tiny.gifti(out / "away.surf.gii", tiny.sphere((400, 0, 0)), "Left")
     refuses(1, "preprocess", volumes, out / "g", "--to-surface", "--surface", away, says=["no vertex of CORTEX_LEFT"])
     refuses(2, "searchlight", bids, out / "d", "--space", "fsLR", says=["grayordinates", "voxels"])

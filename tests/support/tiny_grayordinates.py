@@ -42,13 +42,15 @@ COUNT = len(SHOWN["LEFT"]) + len(SHOWN["RIGHT"]) + len(VOXELS)
 
 
 def gifti(path, mesh, side):
+    """A mesh that says its side, "Left" or "Right"; with "" it does not."""
     points, faces = mesh
+    meta = f"<MD><Name>AnatomicalStructurePrimary</Name><Value>Cortex{side}</Value></MD>" if side else ""
 
     def array(intent, kind, rows):
         return (f'<DataArray Intent="NIFTI_INTENT_{intent}" DataType="NIFTI_TYPE_{kind}" ArrayIndexingOrder="RowMajorOrder"'
                 f' Dimensionality="2" Dim0="{len(rows)}" Dim1="3" Encoding="ASCII" Endian="LittleEndian" ExternalFileName=""'
-                f' ExternalFileOffset=""><MetaData><MD><Name>AnatomicalStructurePrimary</Name><Value>Cortex{side}</Value></MD>'
-                f'</MetaData><Data>{" ".join(str(x) for row in rows for x in row)}</Data></DataArray>')
+                f' ExternalFileOffset=""><MetaData>{meta}</MetaData>'
+                f'<Data>{" ".join(str(x) for row in rows for x in row)}</Data></DataArray>')
 
     path.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n<GIFTI Version="1.0" NumberOfDataArrays="2"><MetaData/>'
                     f'<LabelTable/>{array("POINTSET", "FLOAT32", points)}{array("TRIANGLE", "INT32", faces)}</GIFTI>')
