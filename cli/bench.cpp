@@ -103,7 +103,7 @@ CommandSpec bench_command() {
       "next-frame: the same networks predict each next frame of the series of 32 regions in made-up studies, and are "
       "tested on subjects that were held out, beside a linear autoregression, a copy of the last frame, and the error "
       "that nobody can avoid.",
-      "The default takes at most five minutes for each task and mixer; --full has the published sets, width and "
+      "The default is small enough for minutes a task and mixer; --full has the published sets, width and "
       "number of epochs."};
   spec.arguments = {choice("what", {"tasks", "next-frame"}, "What is measured"),
                     output_path("out_dir", "OUT_DIR", "Where the tables go").may_be_absent()};
