@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "noema/core/error.h"
 #include "noema/interpret/attribution.h"
@@ -58,6 +59,28 @@ std::optional<TrialModel> read_single_trials(const std::string& word) {
   if (word == "single-trials-lsa") return TrialModel::lsa;
   if (word == "single-trials-lss") return TrialModel::lss;
   return std::nullopt;
+}
+
+/// How many clusters "rena:N" asks for; 0 for other features.
+int read_clusters(const CommandArguments& arguments) {
+  const std::string word = arguments.text("features");
+  static const std::vector<std::string> kKinds{"auto", "voxels", "parcels"};
+  if (std::find(kKinds.begin(), kKinds.end(), word) != kKinds.end()) return 0;
+  const auto count = word.starts_with("rena:") ? parse_double(std::string_view(word).substr(5)) : std::nullopt;
+  if (!count || *count != std::floor(*count) || *count < 2 || *count > 100000) {
+    throw UsageError(
+        fmt::format("--features: found '{}', expected auto, voxels, parcels or rena:N with N from 2 to 100000", word));
+  }
+  if (!arguments.has("screening")) {
+    throw UsageError(
+        "--features rena: clusters are made of the training samples of a model, for decode and train; take voxels");
+  }
+  for (const char* other : {"atlas", "spheres"}) {
+    if (arguments.has(other)) {
+      throw UsageError(fmt::format("--features rena joins voxels, and --{} are regions; give one of them", other));
+    }
+  }
+  return static_cast<int>(*count);
 }
 
 void read_cleaning(const CommandArguments& arguments, CleanOptions& clean) {
@@ -164,8 +187,11 @@ OptionGroup preprocess_options() {
                   "Spheres as regions: a table with the columns x, y, z (mm in the runs' space) and name"),
        number("sphere-radius", "MM", "Radius of the spheres; without it the voxel that holds the point").range(0, 100),
        allow_resample_option("A mask or atlas on another grid"),
-       choice("features", {"auto", "voxels", "parcels"},
-              "What series are taken of: voxels, or geometric parcels of the mask. auto: voxels up to 60,000 of them")
+       text(
+           "features", "KIND",
+           "What series are taken of: voxels, or geometric parcels of the mask. auto: voxels up to 60,000 of them. "
+           "rena:N (decode and train): each model joins the voxels to N clusters of neighbours that go together in its "
+           "training samples")
            .by_default("auto"),
        integer("parcels", "N", "Geometric parcels").by_default("400").range(2, 100000),
        number("fwhm", "MM",
@@ -362,6 +388,7 @@ PrepareOptions read_series_options(const CommandArguments& arguments) {
   if (arguments.has("sphere-radius")) options.sphere_radius_mm = arguments.number("sphere-radius");
   options.allow_resample = arguments.flag("allow-resample");
   options.features = arguments.text("features");
+  if (read_clusters(arguments) > 0) options.features = "voxels";
   options.parcels = static_cast<int>(arguments.integer("parcels"));
   return options;
 }
@@ -439,6 +466,7 @@ ModelOptions read_fitting_options(const CommandArguments& arguments) {
   if (arguments.has("backbone")) options.models.push_back(arguments.path("backbone").string());
   options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
   options.screening = arguments.text("screening");
+  options.clusters = read_clusters(arguments);
   read_screening_amount(arguments.text("screening-features"), options);
   if (arguments.text("whitening") != "auto") options.whiten = arguments.text("whitening") == "on";
   options.connectivity = arguments.text("connectivity");

@@ -14,6 +14,7 @@
 #include "noema/decoders/mlp.h"
 #include "noema/learn/linear_classifier.h"
 #include "noema/learn/majority.h"
+#include "noema/learn/rena_classifier.h"
 
 namespace noema {
 namespace {
@@ -98,7 +99,9 @@ std::unique_ptr<Classifier> open_classifier(const SafeTensors& content) {
     throw DataError(fmt::format("the file holds a model of kind '{}', expected one of {}", kind,
                                 fmt::join(classifier_kinds(), ", ")));
   }
-  return entry->second.load(content);
+  std::unique_ptr<Classifier> opened = entry->second.load(content);
+  if (!RenaClassifier::is_in(content)) return opened;
+  return RenaClassifier::load(content, std::move(opened));
 }
 
 }  // namespace noema

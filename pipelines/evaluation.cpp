@@ -9,6 +9,7 @@
 
 #include "noema/core/settings.h"
 #include "noema/decoders/network_classifier.h"
+#include "noema/learn/rena_classifier.h"
 
 namespace noema {
 namespace {
@@ -118,7 +119,7 @@ ModelEvaluation evaluate_model(const LearningProblem& problem, const ModelPlan& 
   result.cross_validation = std::move(seeds[middle_seed(scores.per_seed)]);
   add_interval(result.cross_validation.predictions, *problem.runs, seed, scores);
   for (const auto& model : result.cross_validation.models) {
-    if (const auto* network = dynamic_cast<const NetworkClassifier*>(model.get()))
+    if (const auto* network = dynamic_cast<const NetworkClassifier*>(&beneath_clusters(*model)))
       result.histories.push_back(network->history());
   }
   if (plan.permutations > 0) {

@@ -14,7 +14,7 @@
 #include "noema/interpret/agreement.h"
 #include "noema/interpret/class_maps.h"
 #include "noema/interpret/faithfulness.h"
-#include "noema/learn/linear_classifier.h"
+#include "noema/learn/rena_classifier.h"
 #include "noema/learn/torch_settings.h"
 #include "noema/preprocess/smooth.h"
 
@@ -144,8 +144,7 @@ void explain_chunk(const DifferentiableClassifier& model, const SampleSet& chunk
 ModelMaps haufe_patterns(const std::string& name, const std::vector<ExplainedSamples>& parts) {
   ModelMaps maps{name, "pattern", false, {}};
   for (const ExplainedSamples& part : parts) {
-    const MatrixD pattern =
-        dynamic_cast<const LinearClassifier&>(part.model).patterns() / static_cast<double>(parts.size());
+    const MatrixD pattern = *linear_patterns(part.model) / static_cast<double>(parts.size());
     maps.values = maps.values.size() == 0 ? pattern : MatrixD(maps.values + pattern);
   }
   // Each label against the mean of the others, as margins and contrasts are.
@@ -242,7 +241,7 @@ Explanation explain_samples(const std::string& name, const std::vector<Explained
     result.maps.push_back({name, method, facts_of(attribution.method).is_relevance, average.maps().mean});
     if (!curves.empty()) result.faithfulness.push_back(curves.row(name, method));
   }
-  if (dynamic_cast<const LinearClassifier*>(&parts.front().model)) result.maps.push_back(haufe_patterns(name, parts));
+  if (linear_patterns(parts.front().model)) result.maps.push_back(haufe_patterns(name, parts));
   return result;
 }
 

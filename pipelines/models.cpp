@@ -16,6 +16,7 @@
 #include "noema/decoders/network_classifier.h"
 #include "noema/learn/linear_classifier.h"
 #include "noema/learn/majority.h"
+#include "noema/learn/rena_classifier.h"
 #include "noema/pipelines/backbone_config.h"
 
 namespace noema {
@@ -90,6 +91,11 @@ ClassifierFactory network(Options network, const ModelOptions& options, FeatureK
   };
 }
 
+/// Models on clusters see regions.
+FeatureKind kind_seen(const ModelOptions& options, FeatureKind features) {
+  return options.clusters > 0 ? FeatureKind::parcels : features;
+}
+
 ClassifierFactory factory_of(const std::string& name, const ModelOptions& options, FeatureKind features) {
   if (name == "ridge") return linear(LinearKind::ridge, options, features);
   if (name == "logistic") return linear(LinearKind::logistic, options, features);
@@ -114,7 +120,12 @@ ClassifierFactory factory_of(const std::string& name, const ModelOptions& option
   return [](std::uint64_t) { return std::make_unique<MajorityClassifier>(); };
 }
 
-void check_fits(const std::string& name, FeatureKind features, SampleUnit unit) {
+void check_fits(const std::string& name, FeatureKind features, SampleUnit unit, int clusters) {
+  if (clusters > 0 && (name == "cnn3d" || name == "fc-ridge")) {
+    throw UsageError(
+        fmt::format("--features rena: --model {} cannot be explained on clusters; leave the model out, or {}", name,
+                    name == "cnn3d" ? "give --features voxels" : "give --features parcels"));
+  }
   if (name == "cnn3d" && features != FeatureKind::voxels) {
     throw UsageError("--model cnn3d convolves in space, so it needs voxels; add --features voxels");
   }
@@ -126,7 +137,8 @@ void check_fits(const std::string& name, FeatureKind features, SampleUnit unit) 
 std::vector<std::string> wanted_models(const ModelOptions& options, SampleUnit unit) {
   std::vector<std::string> wanted = options.models;
   if (wanted.empty()) wanted = {"ridge", "logistic", "long-conv"};
-  if (options.models.empty() && unit == SampleUnit::runs) wanted.insert(wanted.begin() + 2, "fc-ridge");
+  if (options.models.empty() && unit == SampleUnit::runs && options.clusters == 0)
+    wanted.insert(wanted.begin() + 2, "fc-ridge");
   check_models(wanted);
   for (std::string& name : wanted) {
     if (is_backbone_file(name)) name = kOwnBackbone;
@@ -137,7 +149,11 @@ std::vector<std::string> wanted_models(const ModelOptions& options, SampleUnit u
 }  // namespace
 
 ClassifierFactory ModelPlan::resumable_factory() const {
-  return is_network ? with_checkpoints(factory, checkpoint_folder) : factory;
+  return is_network ? on_clusters(with_checkpoints(on_features, checkpoint_folder)) : factory;
+}
+
+ClassifierFactory ModelPlan::on_clusters(const ClassifierFactory& inner) const {
+  return clusters > 0 ? rena_factory(inner, clusters) : inner;
 }
 
 std::vector<std::string> model_names() {
@@ -170,10 +186,12 @@ std::vector<ModelPlan> plan_models(const ModelOptions& options, FeatureKind feat
   std::vector<ModelPlan> plans;
   for (const Known& known : known_models()) {
     if (!known.is_baseline && std::find(wanted.begin(), wanted.end(), known.name) == wanted.end()) continue;
-    check_fits(known.name, features, unit);
+    check_fits(known.name, features, unit, options.clusters);
     ModelPlan plan;
     plan.name = known.name;
-    plan.factory = factory_of(known.name, options, features);
+    plan.on_features = factory_of(known.name, options, kind_seen(options, features));
+    plan.clusters = known.is_baseline ? 0 : options.clusters;
+    plan.factory = plan.on_clusters(plan.on_features);
     plan.is_baseline = known.is_baseline;
     plan.is_network = known.is_network;
     plan.uses_nuisance = plan.name == "nuisance";

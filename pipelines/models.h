@@ -21,6 +21,9 @@ void check_models(const std::vector<std::string>& names);
 struct ModelPlan {
   std::string name;
   ClassifierFactory factory;
+  /// `factory` before voxels are joined to clusters.
+  ClassifierFactory on_features;
+  int clusters = 0;
   bool is_baseline = false;
   /// Networks draw random numbers and bring threads of their own.
   bool is_network = false;
@@ -34,6 +37,8 @@ struct ModelPlan {
 
   /// `factory`, with checkpoints.
   ClassifierFactory resumable_factory() const;
+  /// Models of `inner` on so many clusters of the voxels; without clusters `inner` itself.
+  ClassifierFactory on_clusters(const ClassifierFactory& inner) const;
 };
 
 /// The models to evaluate: those asked for, else ridge, logistic and long-conv (and fc-ridge where a run is a sample),

@@ -52,7 +52,8 @@ struct PrepareOptions {
   /// A mask or atlas of another grid than the runs', or with a contract a run of another grid than the model's, is
   /// resampled instead of refused, and the record says so.
   bool allow_resample = false;
-  /// "auto" (voxels up to `kMostVoxelFeatures`, else parcels), "voxels" or "parcels".
+  /// "auto" (voxels up to `kMostVoxelFeatures`, else parcels), "voxels" or "parcels". Clusters of voxels are the
+  /// models' own (`ModelOptions::clusters`), since training samples make them.
   std::string features = "auto";
   int parcels = 400;
   /// What a trained model expects: its features and `preprocess` are taken as they are, and every run must fit. The
@@ -93,6 +94,8 @@ struct ModelOptions {
   double screening_keep = 500;
   bool screening_keep_is_percent = false;
   std::optional<bool> whiten;
+  /// Voxels are joined to so many clusters (ReNA) by the training samples; 0: they are not.
+  int clusters = 0;
   /// Of fc-ridge: "correlation", "partial-correlation" or "tangent".
   std::string connectivity = "correlation";
   std::optional<int> epochs;

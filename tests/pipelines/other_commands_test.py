@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-from command import Folder, at_least, results, run
+from command import Folder, accuracy, at_least, results, run
 
 
 def compare(*words):
@@ -64,6 +64,31 @@ with Folder() as out:
     refuses(2, "glm", data, out / "bad", "--contrast", f"{labels[0]}", says=["NAME=FORMULA"])
     refuses(2, "glm", data, out / "bad", "--contrast", f"a b={labels[0]}", f"a_b={labels[1]}", says=["rename one"])
     refuses(2, "glm", data, out / "bad", "--slice-time-reference", "2", says=["from 0 to 1"])
+
+    # Clusters that each model finds in its training samples; maps and the kept model are of voxels.
+    run("decode", data, out / "rena", "--model", "ridge,mlp", "--seeds", "1", "--epochs", "3", "--features", "rena:120",
+        "--no-glm", *common)
+    found = results(out / "rena")
+    at_least("ridge on clusters", accuracy(found, "ridge"), 0.8)
+    names = [Path(entry["file"]).name for entry in found["maps"]]
+    assert f"desc-ridge_label-{labels[0]}_stat-gradient_statmap.nii.gz" in names, names
+    pattern = out / "rena" / "maps" / f"desc-ridge_label-{labels[0]}_stat-pattern_statmap.nii.gz"
+    at_least("patterns of clusters and truth", compare(pattern, truth, "--second-contrast", "0", "--part",
+                                                       "signed")["pearson"], 0.4)
+    info = json.loads(run("info", out / "rena" / "model-ridge.safetensors", "--json")[1])
+    assert info["contract"]["feature_kind"] == "voxels", info
+    said = run("predict", out / "rena" / "model-ridge.safetensors", data, out / "predicted")[1].split()
+    assert len(said) == 6 and all(Path(path).exists() for path in said), said
+    refuses(2, "decode", data, out / "bad", "--features", "rena:1", says=["rena:N"])
+    refuses(2, "decode", data, out / "bad", "--features", "rena:9", "--model", "cnn3d", says=["--features voxels"])
+    refuses(2, "preprocess", data, out / "bad", "--features", "rena:9", says=["decode and train"])
+
+    # Confounds of the data themselves, for runs without a confounds file.
+    bare = shutil.copytree(data, out / "bare")
+    for table in bare.rglob("*desc-confounds_timeseries.*"):
+        table.unlink()
+    refuses(1, "preprocess", bare, out / "bad", "--confounds", "motion", says=["no confounds file", "high-variance"])
+    run("preprocess", bare, out / "variance", "--confounds", "high-variance:3")
 
     # Images: themselves, smoothed, parts, volumes.
     same = compare(effect, effect)
