@@ -18,11 +18,11 @@ for word in "$@"; do
   esac
 done
 
-targets=(all)
+targets=(all benchmarks)
 if [ ${#rooms[@]} -gt 0 ]; then
   targets=()
   for room in "${rooms[@]}"; do
-    if [ -f "$NOEMA_ROOT/tests/$room/CMakeLists.txt" ]; then targets+=("${room}_tests"); else targets=(all); break; fi
+    if [ -f "$NOEMA_ROOT/tests/$room/CMakeLists.txt" ]; then targets+=("${room}_tests"); else targets=(all benchmarks); break; fi
   done
 fi
 bootstrap_build "${targets[@]}"

@@ -73,8 +73,8 @@ void time_first_level(std::span<char*> words) {
     FirstLevelOptions options;
     options.design.hrf = HrfModel::glover;
     options.design.high_pass_hz = 0.01;
-    const FirstLevelResult result =
-        first_level({{"run", &run.series, read_events(words[2]), {}, {}}}, {{"a-b", "a - b"}}, options);
+    const RunData data{.name = "run", .series = &run.series, .events = read_events(words[2])};
+    const FirstLevelResult result = first_level({data}, {{"a-b", "a - b"}}, options);
     const Eigen::VectorXd& z = result.contrasts.front().maps.z;
     out.assign(z.data(), z.data() + z.size());
   });
