@@ -1,11 +1,12 @@
 // noema bench
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "noema/cli/commands.h"
 #include "noema/core/error.h"
-#include "noema/core/log.h"
+#include "noema/core/progress.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/bench_mixers.h"
 #include "noema/pipelines/next_frame.h"
@@ -21,11 +22,12 @@ std::vector<std::string> task_names() {
   return names;
 }
 
+void open(const CommandArguments& arguments) {
+  if (arguments.has("out_dir")) open_output_folder(arguments.path("out_dir"), "bench", arguments.effective_toml());
+}
+
 void write(const CommandArguments& arguments, const std::string& file, const Table& table) {
-  if (!arguments.has("out_dir")) return;
-  const std::filesystem::path folder = arguments.path("out_dir");
-  open_output_folder(folder, "bench", arguments.effective_toml());
-  write_table(folder / file, table);
+  if (arguments.has("out_dir")) write_table(arguments.path("out_dir") / file, table);
 }
 
 std::string score_text(const TaskCell& cell) {
@@ -36,13 +38,17 @@ std::string score_text(const TaskCell& cell) {
 /// One row for each task, one column for each backbone.
 void print_tasks(const TaskBenchOptions& options, const std::vector<TaskCell>& cells) {
   fmt::print("{:<26}{:>8}", "task", "chance");
-  for (const std::string& backbone : options.backbones) fmt::print("{:>14}", backbone);
+  for (const std::string& backbone : options.backbones) fmt::print("{:>20}", backbone);
   fmt::print("\n");
+  const std::size_t columns = options.backbones.size();
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    const std::size_t columns = options.backbones.size();
     if (i % columns == 0) fmt::print("{:<26}{:>8.3f}", name_of(cells[i].task), cells[i].chance);
-    fmt::print("{:>14}{}", score_text(cells[i]), i % columns + 1 == columns ? "\n" : "");
+    fmt::print("{:>20}{}", score_text(cells[i]), i % columns + 1 == columns ? "\n" : "");
   }
+  const auto longest = std::max_element(cells.begin(), cells.end(),
+                                        [](const TaskCell& a, const TaskCell& b) { return a.seconds < b.seconds; });
+  fmt::print("The longest cell, {} by {}, took {}.\n", name_of(longest->task), longest->backbone,
+             format_duration(longest->seconds));
 }
 
 int bench_the_tasks(const CommandArguments& arguments) {
@@ -53,12 +59,10 @@ int bench_the_tasks(const CommandArguments& arguments) {
   options.full = arguments.flag("full");
   options.seeds = static_cast<int>(arguments.integer("seeds"));
   options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
-  const auto cells = bench_tasks(options, [](const TaskCell& cell) {
-    log_info(fmt::format("{} by {}: {} (chance {:.3f}), {:.0f} s", name_of(cell.task), cell.backbone, score_text(cell),
-                         cell.chance, cell.seconds));
-  });
+  open(arguments);
+  const auto cells =
+      bench_tasks(options, [&](const std::vector<TaskCell>& done) { write(arguments, "tasks.tsv", task_table(done)); });
   print_tasks(options, cells);
-  write(arguments, "tasks.tsv", task_table(cells));
   return 0;
 }
 
@@ -71,6 +75,7 @@ int bench_next_frames(const CommandArguments& arguments) {
   for (const char* option : {"task", "full"}) {
     if (arguments.given(option)) throw UsageError(fmt::format("--{} is for 'noema bench tasks'", option));
   }
+  open(arguments);
   const Table table = next_frame_table(bench_next_frame(options));
   fmt::print("{:<24}{:>10}{:>10}{:>24}\n", "predictor", "error", "SD", "minus autoregression");
   const auto error = table.numbers("mean_absolute_error"), sd = table.numbers("sd_over_seeds");

@@ -1,105 +1,55 @@
 #include "noema/pipelines/bench_mixers.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
-#include <functional>
-#include <utility>
-
-#include "noema/core/command.h"
-#include "noema/core/error.h"
-#include "noema/mixers/attention.h"
-#include "noema/mixers/gated_long_conv.h"
-#include "noema/mixers/h3.h"
-#include "noema/mixers/long_conv.h"
-#include "noema/mixers/short_conv.h"
-#include "noema/mixers/swiglu.h"
+#include "noema/decoders/backbone.h"
+#include "noema/mixers/mixer_list.h"
 
 namespace noema {
 namespace {
 
-using MakeMixer = std::function<std::shared_ptr<Mixer>(const BenchMixerShape&, at::Generator&)>;
+constexpr const char* kPlainLongConv = "long-conv";
 
-MakeMixer long_conv_with(KernelKind kind) {
-  return [kind](const BenchMixerShape& shape, at::Generator& generator) {
-    LongConvOptions options;
-    options.channels = shape.channels;
-    options.taps = shape.length;
-    options.kernel.kind = kind;
-    options.dropout = options.kernel_dropout = shape.dropout;
-    return std::make_shared<LongConv>(options, generator);
-  };
+/// Sets an option where mixers of this kind have it.
+void set_known(MixerDescription& mixer, const std::string& name, const MixerOption& value) {
+  if (mixer_defaults(mixer.kind).contains(name)) mixer.options[name] = value;
 }
 
-std::shared_ptr<Mixer> make_h3(const BenchMixerShape& shape, at::Generator& generator) {
-  H3Options options;
-  options.channels = shape.channels;
-  options.dropout = shape.dropout;
-  return std::make_shared<H3>(options, generator);
+MixerDescription as_benched(MixerDescription mixer, double dropout) {
+  set_known(mixer, "convention", std::string("causal"));
+  set_known(mixer, "causal", true);
+  set_known(mixer, "dropout", dropout);
+  set_known(mixer, "kernel_dropout", dropout);
+  return mixer;
 }
 
-std::shared_ptr<Mixer> make_attention(const BenchMixerShape& shape, at::Generator& generator) {
-  AttentionOptions options;
-  options.channels = shape.channels;
-  options.volumes = shape.length;
-  options.dropout = shape.dropout;
-  return std::make_shared<Attention>(options, generator);
-}
-
-std::shared_ptr<Mixer> make_hyena(const BenchMixerShape& shape, at::Generator& generator) {
-  GatedLongConvOptions options;
-  options.channels = shape.channels;
-  options.taps = shape.length;
-  options.dropout = options.kernel_dropout = shape.dropout;
-  return std::make_shared<GatedLongConv>(options, generator);
-}
-
-std::shared_ptr<Mixer> make_short_conv(const BenchMixerShape& shape, at::Generator& generator) {
-  ShortConvOptions options;
-  options.channels = shape.channels;
-  options.dropout = shape.dropout;
-  return std::make_shared<ShortConv>(options, generator);
-}
-
-const std::vector<std::pair<std::string, MakeMixer>>& makers() {
-  static const std::vector<std::pair<std::string, MakeMixer>> list = {
-      {"long-conv", long_conv_with(KernelKind::taps)},
-      {"sine", long_conv_with(KernelKind::sine)},
-      {"s4d", long_conv_with(KernelKind::state_space)},
-      {"rational", long_conv_with(KernelKind::rational)},
-      {"h3", make_h3},
-      {"hyena", make_hyena},
-      {"short-conv", make_short_conv},
-      {"attention", make_attention},
-  };
-  return list;
+/// A mixer of volumes and one of channels.
+std::vector<MixerDescription> block_named(const std::string& name) {
+  if (name == kPlainLongConv) return {{"long-conv", {}}, {"swiglu", {}}};
+  std::vector<MixerDescription> block = named_backbone(name).mixers;
+  if (block.size() == 1) block.push_back({"swiglu", {}});
+  return block;
 }
 
 }  // namespace
 
 std::vector<std::string> bench_mixer_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, make] : makers()) names.push_back(name);
+  std::vector<std::string> names = backbone_names();
+  names.push_back(kPlainLongConv);
+  std::sort(names.begin(), names.end());
   return names;
 }
 
 std::vector<std::shared_ptr<Mixer>> make_bench_mixers(const std::string& name, const BenchMixerShape& shape,
                                                       at::Generator& generator) {
-  for (const auto& [known, make] : makers()) {
-    if (known != name) continue;
-    std::vector<std::shared_ptr<Mixer>> mixers;
-    for (int block = 0; block < shape.blocks; ++block) {
-      mixers.push_back(make(shape, generator));
-      SwiGluOptions channels;
-      channels.channels = shape.channels;
-      channels.dropout = shape.dropout;
-      mixers.push_back(std::make_shared<SwiGlu>(channels, generator));
+  const std::vector<MixerDescription> block = block_named(name);
+  std::vector<std::shared_ptr<Mixer>> mixers;
+  for (int i = 0; i < shape.blocks; ++i) {
+    for (const MixerDescription& mixer : block) {
+      mixers.push_back(make_mixer(as_benched(mixer, shape.dropout), {shape.channels, shape.length}, generator));
     }
-    return mixers;
   }
-  const auto near = nearest_match(name, bench_mixer_names());
-  throw UsageError(fmt::format("there is no backbone '{}'{}; known are {}", name,
-                               near ? fmt::format(", did you mean '{}'?", *near) : "",
-                               fmt::join(bench_mixer_names(), ", ")));
+  return mixers;
 }
 
 }  // namespace noema

@@ -20,12 +20,12 @@ struct BenchMixerShape {
   double dropout = 0;
 };
 
-/// "long-conv", "s4d", "h3", …: causal mixers of volumes.
+/// "long-conv" and `backbone_names()`, in alphabetical order.
 std::vector<std::string> bench_mixer_names();
 
-/// `blocks` times the mixer and a SwiGLU of channels. All have their published starts, and free taps reach over the
-/// whole sequence.
-/// @throws UsageError for a name that is none, with the nearest.
+/// `blocks` times the mixers of that name, with SwiGLU behind those that mix no channels. All see the past alone, and
+/// free taps reach over the whole sequence.
+/// @throws UsageError for an unknown name.
 std::vector<std::shared_ptr<Mixer>> make_bench_mixers(const std::string& name, const BenchMixerShape& shape,
                                                       at::Generator& generator);
 

@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
+#include <optional>
 
 #include "noema/core/error.h"
+#include "noema/core/parallel.h"
+#include "noema/core/progress.h"
 #include "noema/decoders/sequence_model.h"
 #include "noema/learn/torch_settings.h"
 #include "noema/pipelines/bench_mixers.h"
@@ -68,6 +72,37 @@ double train_once(const TaskBenchOptions& options, const SequenceTaskOptions& ta
   return score_sequences(model, test, loss);
 }
 
+std::vector<TaskCell> empty_cells(const TaskBenchOptions& options) {
+  std::vector<TaskCell> cells;
+  for (const SequenceTask task : options.tasks) {
+    for (const std::string& backbone : options.backbones) {
+      TaskCell& cell = cells.emplace_back();
+      cell.task = task;
+      cell.backbone = backbone;
+    }
+  }
+  return cells;
+}
+
+void fill(const TaskBenchOptions& options, TaskCell& cell) {
+  const OneTorchThread one_thread;  // cells are trained side by side
+  const auto start = std::chrono::steady_clock::now();
+  for (int s = 0; s < options.seeds; ++s) {
+    const SequenceTaskOptions sized = bench_task(cell.task, options.full, options.seed + static_cast<std::uint64_t>(s));
+    cell.chance = chance_score(sized);
+    cell.scores.push_back(train_once(options, sized, cell));
+  }
+  cell.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<TaskCell> done_cells(const std::vector<std::optional<TaskCell>>& cells) {
+  std::vector<TaskCell> done;
+  for (const std::optional<TaskCell>& cell : cells) {
+    if (cell) done.push_back(*cell);
+  }
+  return done;
+}
+
 }  // namespace
 
 void TaskBenchOptions::validate() const {
@@ -106,27 +141,23 @@ SequenceTaskOptions bench_task(SequenceTask task, bool full, std::uint64_t seed)
   return options;
 }
 
-std::vector<TaskCell> bench_tasks(const TaskBenchOptions& options, const std::function<void(const TaskCell&)>& each) {
+std::vector<TaskCell> bench_tasks(const TaskBenchOptions& options,
+                                  const std::function<void(const std::vector<TaskCell>&)>& each) {
   options.validate();
-  const OneTorchThread one_thread;  // the networks are too small for more
-  std::vector<TaskCell> cells;
-  for (const SequenceTask task : options.tasks) {
-    for (const std::string& backbone : options.backbones) {
-      TaskCell cell;
-      cell.task = task;
-      cell.backbone = backbone;
-      const auto start = std::chrono::steady_clock::now();
-      for (int s = 0; s < options.seeds; ++s) {
-        const SequenceTaskOptions sized = bench_task(task, options.full, options.seed + static_cast<std::uint64_t>(s));
-        cell.chance = chance_score(sized);
-        cell.scores.push_back(train_once(options, sized, cell));
-      }
-      cell.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (each) each(cell);
-      cells.push_back(std::move(cell));
-    }
-  }
-  return cells;
+  const std::vector<TaskCell> cells = empty_cells(options);
+  const auto count = static_cast<std::int64_t>(cells.size());
+  std::vector<std::optional<TaskCell>> done(cells.size());
+  std::mutex telling;
+  Progress progress("benchmark of tasks", count);
+  parallel_tasks(count, [&](std::int64_t i) {
+    TaskCell cell = cells[static_cast<std::size_t>(i)];
+    fill(options, cell);
+    const std::lock_guard lock(telling);
+    done[static_cast<std::size_t>(i)] = std::move(cell);
+    progress.advance();
+    if (each) each(done_cells(done));
+  });
+  return done_cells(done);
 }
 
 Table task_table(const std::vector<TaskCell>& cells) {

@@ -48,11 +48,12 @@ struct TaskCell {
 /// associative recall.
 SequenceTaskOptions bench_task(SequenceTask task, bool full, std::uint64_t seed);
 
-/// Trains and tests each backbone in each task; another seed is another start, other sets and another order.
-/// @param each is told of every cell when it is done.
+/// Trains and tests each backbone in each task, as many side by side as there are threads; another seed is another start,
+/// other sets and another order.
+/// @param each is told, whenever a cell is done, of all that are, by one thread at a time.
 /// @throws UsageError, Cancelled
 std::vector<TaskCell> bench_tasks(const TaskBenchOptions& options,
-                                  const std::function<void(const TaskCell&)>& each = {});
+                                  const std::function<void(const std::vector<TaskCell>&)>& each = {});
 
 /// One row for each cell.
 Table task_table(const std::vector<TaskCell>& cells);
