@@ -284,7 +284,9 @@ void bench_all(const std::string& filter) {
     }
   }
   if (wanted("short")) {
-    for (const int width : {3, 4, 7, 15, 31, 63}) bench_short(report, 16, 256, 1024, width, 6);
+    for (const int channels : {256, 1024}) {
+      for (const int width : {3, 4, 7, 15, 31, 63}) bench_short(report, 16, channels, 1024, width, 6);
+    }
   }
 }
 
