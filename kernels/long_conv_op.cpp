@@ -132,6 +132,7 @@ at::Tensor forward(const at::Tensor& u, const at::Tensor& past, const MaybeTenso
   check(arguments);
   TORCH_CHECK(precision >= 0 && precision <= 2, "long_conv: precision is ", precision,
               ", expected 0 (float32), 1 (bf16x3) or 2 (bf16)");
+  if (u.numel() == 0) return at::empty_like(u);
   if (u.is_cpu()) return forward_on_processor(arguments, static_cast<LongConvPrecision>(precision));
 #ifdef NOEMA_HAVE_CUDA
   if (u.is_cuda()) return cuda::forward(arguments, static_cast<LongConvPrecision>(precision));
@@ -141,6 +142,7 @@ at::Tensor forward(const at::Tensor& u, const at::Tensor& past, const MaybeTenso
 
 Gradients backward(const at::Tensor& dy, const Arguments& arguments) {
   check_type(dy, "the gradient", arguments.u.device());
+  if (arguments.u.numel() == 0) return arguments.zero_gradients();
   if (dy.is_cpu()) return backward_on_processor(dy, arguments);
 #ifdef NOEMA_HAVE_CUDA
   if (dy.is_cuda()) return cuda::backward(dy, arguments);

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <cstdint>
 #include <optional>
@@ -53,13 +54,11 @@ struct Arguments {
   LongConvForward forward(const at::Tensor& y) const { return {read(u), read(pre), read(post), write(y)}; }
 
   Gradients empty_gradients() const {
-    const auto like = [](const at::Tensor& x) { return x.defined() ? at::empty_like(x) : at::Tensor(); };
-    return {like(u),
-            like(past),
-            like(future),
-            like(skip),
-            like(pre.value_or(at::Tensor())),
-            like(post.value_or(at::Tensor()))};
+    return gradients_by([](const at::Tensor& x) { return at::empty_like(x); });
+  }
+  /// Those of an empty batch.
+  Gradients zero_gradients() const {
+    return gradients_by([](const at::Tensor& x) { return at::zeros_like(x); });
   }
   LongConvBackward backward(const at::Tensor& dy, const Gradients& gradients) const {
     const auto& [du, dpast, dfuture, dskip, dpre, dpost] = gradients;
@@ -72,6 +71,13 @@ struct Arguments {
             .dpre = write(dpre),
             .dpost = write(dpost),
             .dk = {data(dpast), past.size(1), data(dfuture), future.defined() ? future.size(1) : 0, 1, data(dskip)}};
+  }
+
+ private:
+  template <class Make>
+  Gradients gradients_by(const Make& make) const {
+    const auto of = [&](const at::Tensor& x) { return x.defined() ? make(x) : at::Tensor(); };
+    return {of(u), of(past), of(future), of(skip), of(pre.value_or(at::Tensor())), of(post.value_or(at::Tensor()))};
   }
 };
 

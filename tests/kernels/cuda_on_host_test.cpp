@@ -95,11 +95,14 @@ TEST(RowsOnGpu, AreTheDirectSumsOfEachTransform) {
   }
 }
 
-/// Rows of 8, 16 and 64 parts.
+/// Rows of 8, 16 and 64 parts; the last in several runs of rows and chunks of channels.
 TEST(RowsOnGpu, AreTheDirectSumsInThreeKernels) {
-  for (const std::int64_t length : {9000, 20000, 70000, 140000}) {
+  for (const auto& [batch, channels, length] : {std::tuple<std::int64_t, std::int64_t, std::int64_t>{2, 2, 20000},
+                                                {9, 2, 20000},
+                                                {2, 2, 140000},
+                                                {7, 3, 270000}}) {
     for (const bool gates : {false, true}) {
-      const LongConvSizes sizes{2, 2, length, length > 20000 ? 60 : 400, gates ? 30 : 0};
+      const LongConvSizes sizes{batch, channels, length, length > 20000 ? 60 : 400, gates ? 30 : 0};
       Case c(sizes);
       c.gates = gates;
       c.channels_last = gates;

@@ -84,6 +84,17 @@ TEST(LongConvOp, TakesWhatIsLeftOutAndExpandedGradients) {
   EXPECT_LT(relative_error(k.grad(), exact.past.grad()), 1e-5);
 }
 
+TEST(LongConvOp, KernelsHaveNoGradientInAnEmptyBatch) {
+  const at::Tensor u = at::randn({0, 33, 4}).requires_grad_(true), k = at::randn({4, 33}).requires_grad_(true),
+                   d = at::randn({4}).requires_grad_(true);
+  const at::Tensor y = long_conv(u, k, {.skip = d});
+  EXPECT_EQ(y.sizes(), u.sizes());
+  y.sum().backward();
+  EXPECT_EQ(u.grad().sizes(), u.sizes());
+  EXPECT_EQ(k.grad().abs().max().item<float>(), 0);
+  EXPECT_EQ(d.grad().abs().max().item<float>(), 0);
+}
+
 TEST(LongConvOp, ComputesAsExactlyAsAsked) {
   Inputs x = random_inputs(16, 128, 5);
   x.future = at::zeros({5, 1});
