@@ -125,6 +125,17 @@ OptionGroup surface_group() {
                .many()}};
 }
 
+OptionGroup own_preprocess_options() {
+  OptionGroup group = preprocess_options();
+  for (OptionSpec& option : group.options) {
+    if (option.name != "surface") continue;
+    option.help =
+        "Meshes of the left and the right cortex (L.surf.gii R.surf.gii). With --to-surface: what volumes are sampled "
+        "at, in the space of the runs; else runs of grayordinates (CIFTI) are smoothed along them";
+  }
+  return group;
+}
+
 }  // namespace
 
 CommandSpec preprocess_command() {
@@ -143,12 +154,11 @@ CommandSpec preprocess_command() {
       "--derivatives: the runs, their means, the six motion parameters (mm, radians) with the framewise displacement, "
       "and the transforms as text. The cleaning options do not matter then.",
       "With --to-surface it takes the values of volumes at the vertices of cortex meshes (--surface, in the space of "
-      "the "
-      "runs): the mean of samples along the normal, in a ball, or from the outer surface to the inner one "
+      "the runs): the mean of samples along the normal, in a ball, or from the outer surface to the inner one "
       "(--inner-surface), smoothed along the surface by --fwhm. It writes a .func.gii for each hemisphere, and both as "
-      "a "
-      ".dtseries.nii that other commands take with --derivatives. Samples outside of --mask are left out. The other "
-      "cleaning options do not matter then."};
+      "a .dtseries.nii that other commands take with --derivatives; it lists the vertices that have a value in some of "
+      "the runs, so sample them all at once. Samples outside of --mask are left out. The other cleaning options do not "
+      "matter then."};
   spec.arguments = bids_app_arguments();
   spec.groups = {
       dataset_options(),
@@ -156,7 +166,7 @@ CommandSpec preprocess_command() {
        {flag("realign", "Correct the motion of the recorded runs, and do nothing else"),
         input_path("template", "FILE", "With --realign: the image that the runs are laid over")}},
       surface_group(),
-      preprocess_options(),
+      own_preprocess_options(),
       {"Labels that are kept",
        {text("label-column", "NAME", "The column of the events files that holds the label").by_default("trial_type"),
         text("run-label", "NAME", "One label a run: an entity of its file name or a column of participants.tsv")}}};

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
@@ -133,24 +134,14 @@ void smooth(const SurfaceMesh& mesh, const std::vector<std::int32_t>& vertices, 
   }
 }
 
-/// All vertices of all hemispheres.
-Image grayordinates(const Job& job, const std::vector<MatrixF>& values, double tr_s) {
+/// The vertices of each hemisphere that have values.
+std::shared_ptr<const BrainModels> brain_models(const Job& job, const std::vector<std::set<std::int32_t>>& vertices) {
   auto models = std::make_shared<BrainModels>();
-  for (const Cortex& cortex : job.cortices) {
-    BrainModel model{cortex.mesh.structure, cortex.mesh.vertices(), {}, {}};
-    for (std::int32_t v = 0; v < model.surface_vertices; ++v) model.vertices.push_back(v);
-    models->models.push_back(std::move(model));
+  for (std::size_t c = 0; c < job.cortices.size(); ++c) {
+    const SurfaceMesh& mesh = job.cortices[c].mesh;
+    models->models.push_back({mesh.structure, mesh.vertices(), {vertices[c].begin(), vertices[c].end()}, {}});
   }
-  Image image;
-  image.header.grid = grid_of(models);
-  image.header.volumes = values.front().rows();
-  image.header.tr_s = tr_s;
-  for (Eigen::Index t = 0; t < values.front().rows(); ++t) {
-    for (const MatrixF& cortex : values) {
-      image.values.insert(image.values.end(), cortex.row(t).data(), cortex.row(t).data() + cortex.cols());
-    }
-  }
-  return image;
+  return models;
 }
 
 std::string sidecar(const Job& job, const Run& run, double tr_s) {
@@ -166,37 +157,88 @@ std::string sidecar(const Job& job, const Run& run, double tr_s) {
   return json.dump(2) + "\n";
 }
 
-SampledRun sample_run(const Job& job, const Run& run) {
-  SampledRun done{run.id(), 0, 0, 0, ""};
+/// Where the files of a run begin: "…/func/<run>".
+std::string stem_of(const Job& job, const Run& run) {
+  fs::path folder = job.options->output / ("sub-" + run.subject());
+  if (!run.entity("ses").empty()) folder /= "ses-" + run.entity("ses");
+  make_folder(folder / "func");
+  return (folder / "func" / run.id()).string();
+}
+
+std::string hemisphere_file(const Job& job, const Run& run, const Cortex& cortex) {
+  return fmt::format("{}_hemi-{}{}_bold.func.gii", stem_of(job, run), cortex.letter(), job.space);
+}
+
+/// A run on its way: what was said of it, and the vertices of each hemisphere that have a value throughout.
+struct HalfDone {
+  const Run* run = nullptr;
+  SampledRun result;
+  double tr_s = 0;
+  std::vector<std::vector<std::int32_t>> complete;
+};
+
+/// Writes the files of the hemispheres.
+void sample_run(const Job& job, HalfDone& half) {
+  const Run& run = *half.run;
   ImageReader file(run.bold);
   if (file.header().grid.grayordinates != nullptr) {
     throw UsageError(fmt::format("'{}' holds grayordinates, which lie on a surface already; choose volumes (--space)",
                                  run.bold.string()));
   }
-  const double tr_s = agreed_tr(run, file.header());
-  done.volumes = file.header().volumes;
+  half.tr_s = agreed_tr(run, file.header());
+  half.result.volumes = file.header().volumes;
   std::vector<MatrixF> values = sample(job, file);
-  fs::path stem = job.options->output / ("sub-" + run.subject());
-  if (!run.entity("ses").empty()) stem /= "ses-" + run.entity("ses");
-  make_folder(stem / "func");
-  stem = stem / "func" / run.id();
+  for (std::size_t c = 0; c < values.size(); ++c) {
+    const SurfaceMesh& mesh = job.cortices[c].mesh;
+    half.complete.push_back(clear_incomplete(values[c]));
+    const auto complete = static_cast<std::int64_t>(half.complete.back().size());
+    if (complete == 0) {
+      throw DataError(fmt::format("no vertex of {} lies in the volume; are the meshes in the space of the run '{}'?",
+                                  short_structure(mesh.structure), run.bold.string()));
+    }
+    half.result.vertices += mesh.vertices();
+    half.result.empty += mesh.vertices() - complete;
+  }
   for (std::size_t c = 0; c < values.size(); ++c) {
     const Cortex& cortex = job.cortices[c];
-    const std::vector<std::int32_t> complete = clear_incomplete(values[c]);
-    if (complete.empty()) {
-      throw DataError(fmt::format("no vertex of {} lies in the volume; are the meshes in the space of the run '{}'?",
-                                  short_structure(cortex.mesh.structure), run.bold.string()));
-    }
-    done.vertices += cortex.mesh.vertices();
-    done.empty += cortex.mesh.vertices() - static_cast<std::int64_t>(complete.size());
-    smooth(cortex.mesh, complete, job.options->fwhm_mm, values[c]);
-    write_vertex_values(fmt::format("{}_hemi-{}{}_bold.func.gii", stem.string(), cortex.letter(), job.space), values[c],
-                        cortex.mesh.structure);
+    smooth(cortex.mesh, half.complete[c], job.options->fwhm_mm, values[c]);
+    write_vertex_values(hemisphere_file(job, run, cortex), values[c], cortex.mesh.structure);
   }
-  const std::string both = stem.string() + job.space + "_bold";
-  write_file(both + ".json", sidecar(job, run, tr_s));
-  write_image(both + ".dtseries.nii", grayordinates(job, values, tr_s));  // last: once it is there, the run is finished
-  return done;
+}
+
+/// Puts the files of the hemispheres together.
+void write_grayordinates(const Job& job, const HalfDone& half, const std::shared_ptr<const BrainModels>& models) {
+  std::vector<MatrixF> values;
+  for (const Cortex& cortex : job.cortices) {
+    values.push_back(read_vertex_values(hemisphere_file(job, *half.run, cortex)));
+  }
+  Image image;
+  image.header.grid = grid_of(models);
+  image.header.volumes = half.result.volumes;
+  image.header.tr_s = half.tr_s;
+  for (Eigen::Index t = 0; t < half.result.volumes; ++t) {
+    for (std::size_t c = 0; c < values.size(); ++c) {
+      for (const std::int32_t v : models->models[c].vertices) image.values.push_back(values[c](t, v));
+    }
+  }
+  const std::string both = stem_of(job, *half.run) + job.space + "_bold";
+  write_file(both + ".json", sidecar(job, *half.run, half.tr_s));
+  write_image(both + ".dtseries.nii", image);  // last: once it is there, the run is finished
+}
+
+/// Does a step of a run that has not failed; a failure is said by the log and remembered.
+template <class Step>
+void attempt(HalfDone& half, const Step& step) {
+  check_cancelled();
+  if (!half.result.error.empty()) return;
+  try {
+    with_context(fmt::format("run '{}'", half.result.id), [&] { step(half); });
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& error) {
+    log(LogLevel::error, error.what());
+    half.result = {half.result.id, 0, 0, 0, error.what()};
+  }
 }
 
 }  // namespace
@@ -210,21 +252,26 @@ std::vector<SampledRun> sample_dataset(const ToSurfaceOptions& options) {
   query.needs_events = false;
   const Dataset dataset = index_dataset(options.root, query);
   open_output_folder(options.output, "preprocess", options.configuration);
-  std::vector<SampledRun> runs;
-  Progress progress("sampling runs at the surface", static_cast<std::int64_t>(dataset.runs.size()));
+  std::vector<HalfDone> halves;
+  std::vector<std::set<std::int32_t>> vertices(job.cortices.size());
+  Progress progress("sampling runs at the surface", 2 * static_cast<std::int64_t>(dataset.runs.size()));
   for (const Run& run : dataset.runs) {
-    check_cancelled();
-    try {
-      runs.push_back(with_context(fmt::format("run '{}'", run.id()), [&] { return sample_run(job, run); }));
-    } catch (const Cancelled&) {
-      throw;
-    } catch (const Error& error) {
-      log(LogLevel::error, error.what());
-      runs.push_back({run.id(), 0, 0, 0, error.what()});
+    HalfDone& half = halves.emplace_back(HalfDone{&run, {run.id(), 0, 0, 0, ""}, 0, {}});
+    attempt(half, [&](HalfDone& it) { sample_run(job, it); });
+    for (std::size_t c = 0; c < vertices.size() && half.result.error.empty(); ++c) {
+      vertices[c].insert(half.complete[c].begin(), half.complete[c].end());
     }
     progress.advance();
   }
-  return runs;
+  // Which vertices have a value in some run is known now; all runs list the same, so that they go together.
+  const std::shared_ptr<const BrainModels> models = brain_models(job, vertices);
+  std::vector<SampledRun> results;
+  for (HalfDone& half : halves) {
+    attempt(half, [&](const HalfDone& it) { write_grayordinates(job, it, models); });
+    results.push_back(half.result);
+    progress.advance();
+  }
+  return results;
 }
 
 }  // namespace noema

@@ -44,13 +44,14 @@ struct SampledRun {
 
 /// Runs `noema preprocess --to-surface`. For each run, as fMRIPrep names them:
 /// - `…_hemi-<L|R>_space-<label>[_den-<label>]_bold.func.gii`: a data array for each volume;
-/// - `…_space-<label>[_den-<label>]_bold.dtseries.nii` and .json: all vertices of both hemispheres in one CIFTI file,
-///   which other commands take with --derivatives.
+/// - `…_space-<label>[_den-<label>]_bold.dtseries.nii` and .json: both hemispheres in one CIFTI file, which other
+///   commands take with --derivatives. It lists the vertices that have a value in at least one of the runs, the same in
+///   all of them.
 ///
-/// The labels are those of the first mesh's name (`space-` or `tpl-`, `den-`), else "surface". Vertices without any
-/// sample in the volume are NaN throughout. A run that fails is said by the log, and the others go on. Memory: two
-/// copies of one run's vertices.
-/// @throws as `index_dataset`; UsageError for options that do not fit or runs of grayordinates; IoError; Cancelled
+/// The labels are those of the first mesh's name (`space-` or `tpl-`, `den-`), else "surface". Vertices that lack a
+/// value in some volume of a run are NaN throughout it. A run that fails is said by the log, and the others go on.
+/// Memory: about six times one run's vertices in float32.
+/// @throws as `index_dataset`; UsageError for options that do not fit; IoError; Cancelled
 std::vector<SampledRun> sample_dataset(const ToSurfaceOptions& options);
 
 }  // namespace noema

@@ -72,17 +72,27 @@ GrayordinateSmoother::Structure::Structure(const BrainModels& models, const Brai
     places.push_back(static_cast<std::size_t>(
         box.linear_index(voxel[0] - low[0] + beyond[0], voxel[1] - low[1] + beyond[1], voxel[2] - low[2] + beyond[2])));
   }
-  weights.assign(places.size(), 1);
-  std::vector<float> ones = weights;
-  apply(ones);
-  weights = std::move(ones);
+  weights = weights_of_finite(std::vector<float>(places.size(), 0));
+}
+
+std::vector<float> GrayordinateSmoother::Structure::weights_of_finite(std::span<const float> values) {
+  volume.assign(static_cast<std::size_t>(box.voxel_count()), 0);
+  for (std::size_t v = 0; v < places.size(); ++v) volume[places[v]] = std::isfinite(values[v]) ? 1.0F : 0.0F;
+  smoother.apply(std::span(volume));
+  std::vector<float> sums(places.size());
+  for (std::size_t v = 0; v < places.size(); ++v) sums[v] = volume[places[v]];
+  return sums;
 }
 
 void GrayordinateSmoother::Structure::apply(std::span<float> values) {
+  const bool whole = std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+  const std::vector<float> sums = whole ? std::vector<float>() : weights_of_finite(values);
   volume.assign(static_cast<std::size_t>(box.voxel_count()), 0);
   for (std::size_t v = 0; v < places.size(); ++v) volume[places[v]] = values[v];
-  smoother.apply(std::span(volume));
-  for (std::size_t v = 0; v < places.size(); ++v) values[v] = volume[places[v]] / weights[v];
+  smoother.apply(std::span(volume));  // takes what is not finite for 0
+  for (std::size_t v = 0; v < places.size(); ++v) {
+    if (std::isfinite(values[v])) values[v] = volume[places[v]] / (whole ? weights : sums)[v];
+  }
 }
 
 GrayordinateSmoother::GrayordinateSmoother(const BrainModels& models, double fwhm_mm,

@@ -16,7 +16,8 @@ namespace noema {
 /// each deep structure with a Gaussian whose weights are those of Smoother, only that voxels of other structures and of
 /// none count for nothing and the rest sum to 1.
 ///
-/// Values that are not finite become 0 first. fwhm_mm = 0 changes nothing.
+/// Values that are not finite stay as they are and count for nothing, as if they were of no structure. fwhm_mm = 0
+/// changes nothing.
 class GrayordinateSmoother {
  public:
   /// @param meshes  of each structure that is a surface; others are not looked at.
@@ -32,10 +33,12 @@ class GrayordinateSmoother {
   struct Structure {
     Structure(const BrainModels& models, const BrainModel& model, double fwhm_mm);
     void apply(std::span<float> values);
+    /// The sums of the Gaussian's weights at each voxel over those voxels whose `values` are finite.
+    std::vector<float> weights_of_finite(std::span<const float> values);
 
     Grid box;
     Smoother smoother;
-    /// Of each voxel: its place in the box, and the sum of the weights that the structure's voxels have there.
+    /// Of each voxel: its place in the box, and the sum of weights where all are finite.
     std::vector<std::size_t> places;
     std::vector<float> weights;
     std::vector<float> volume;

@@ -36,7 +36,7 @@ enum class SurfaceSampling {
 struct SurfaceSampleOptions {
   SurfaceSampling kind = SurfaceSampling::line;
   double radius_mm = 3;
-  /// Default: 10 for lines and depths, 20 for balls.
+  /// Default: 10 for lines and depths, 20 for balls. Not together with `depths`.
   std::optional<int> samples;
   /// line and depth: places instead of evenly spread ones, as fractions: of the radius inwards (line; negative:
   /// outwards), or of the way to the inner mesh.
@@ -49,8 +49,8 @@ struct SurfaceSampleOptions {
   /// Samples outside of it are left out; null: all voxels of the volume. On the volume's grid.
   const Mask* mask = nullptr;
 
-  /// @throws UsageError for options that do not fit (no inner mesh, depths in a ball, no sample); ShapeError for an
-  /// inner mesh of another number of vertices
+  /// @throws UsageError for options that do not fit (no inner mesh, depths in a ball or with a number of samples, no
+  /// sample); ShapeError for an inner mesh of another number of vertices
   void validate(const SurfaceMesh& mesh) const;
 };
 
@@ -86,7 +86,8 @@ std::vector<double> sample_volume(const Grid& grid, std::span<const float> volum
 ///
 /// The number of passes is ⌊1.14·4π·σ²/(7·A) + ½⌋ with σ = FWHM/√(ln 256) and A the mesh's area for each vertex, which
 /// gives about the FWHM (FreeSurfer's rule, as nilearn takes it). Vertices without values (the medial wall) do not take
-/// part, those without neighbours keep their value. Values that are not finite become 0 first.
+/// part, those without neighbours keep their value. Values that are not finite stay as they are and count for nothing:
+/// the mean is that of the finite neighbours.
 class SurfaceSmoother {
  public:
   /// @param vertices  where there are values, in their order; empty: all vertices.
@@ -101,6 +102,8 @@ class SurfaceSmoother {
  private:
   template <class T>
   void smooth(std::span<T> values) const;
+  /// All passes over values that are all finite.
+  void smooth_finite(const MeshNeighbours& neighbours, std::vector<double>& values) const;
   int passes_ = 0;
   /// Of the vertices with values, by their place.
   MeshNeighbours neighbours_;

@@ -182,6 +182,11 @@ void SurfaceSampleOptions::validate(const SurfaceMesh& mesh) const {
   if (!(radius_mm >= 0) || !std::isfinite(radius_mm)) {
     throw UsageError(fmt::format("surface sampling: found a radius of {} mm, expected at least 0", radius_mm));
   }
+  if (samples && !depths.empty()) {
+    throw UsageError(
+        "surface sampling: depths (--surface-depths) say how many samples there are, so that no number of them "
+        "(--surface-samples) goes with them; leave one of the two out");
+  }
   if (kind == SurfaceSampling::ball && !depths.empty()) {
     throw UsageError("surface sampling: depths are for lines and between meshes, not for balls");
   }

@@ -54,30 +54,42 @@ SurfaceSmoother::SurfaceSmoother(const SurfaceMesh& mesh, double fwhm_mm, std::s
   if (!vertices.empty()) neighbours_ = among(neighbours_, vertices);
 }
 
+void SurfaceSmoother::smooth_finite(const MeshNeighbours& neighbours, std::vector<double>& values) const {
+  std::vector<double> next(values.size());
+  for (int pass = 0; pass < passes_; ++pass) {
+    parallel_for(static_cast<std::int64_t>(values.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (auto v = static_cast<std::size_t>(begin); v < static_cast<std::size_t>(end); ++v) {
+        const std::int64_t first = neighbours.first[v], last = neighbours.first[v + 1];
+        double sum = 0;
+        for (std::int64_t n = first; n < last; ++n) {
+          sum += values[static_cast<std::size_t>(neighbours.vertices[static_cast<std::size_t>(n)])];
+        }
+        next[v] = last > first ? 0.5 * values[v] + 0.5 * sum / static_cast<double>(last - first) : values[v];
+      }
+    });
+    values.swap(next);
+  }
+}
+
 template <class T>
 void SurfaceSmoother::smooth(std::span<T> values) const {
   if (values.size() + 1 != neighbours_.first.size()) {
     throw ShapeError(
         fmt::format("{} values to smooth on a surface of {}", values.size(), neighbours_.first.size() - 1));
   }
-  for (T& value : values) {
-    if (!std::isfinite(value)) value = 0;
+  std::vector<std::int32_t> finite;
+  std::vector<double> own;
+  for (std::size_t v = 0; v < values.size(); ++v) {
+    if (!std::isfinite(values[v])) continue;
+    finite.push_back(static_cast<std::int32_t>(v));
+    own.push_back(static_cast<double>(values[v]));
   }
-  std::vector<double> now(values.begin(), values.end()), next(now.size());
-  for (int pass = 0; pass < passes_; ++pass) {
-    parallel_for(static_cast<std::int64_t>(now.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      for (auto v = static_cast<std::size_t>(begin); v < static_cast<std::size_t>(end); ++v) {
-        const std::int64_t first = neighbours_.first[v], last = neighbours_.first[v + 1];
-        double sum = 0;
-        for (std::int64_t n = first; n < last; ++n) {
-          sum += now[static_cast<std::size_t>(neighbours_.vertices[static_cast<std::size_t>(n)])];
-        }
-        next[v] = last > first ? 0.5 * now[v] + 0.5 * sum / static_cast<double>(last - first) : now[v];
-      }
-    });
-    now.swap(next);
+  if (finite.size() == values.size()) {
+    smooth_finite(neighbours_, own);
+  } else {
+    smooth_finite(among(neighbours_, finite), own);
   }
-  for (std::size_t v = 0; v < values.size(); ++v) values[v] = static_cast<T>(now[v]);
+  for (std::size_t i = 0; i < own.size(); ++i) values[static_cast<std::size_t>(finite[i])] = static_cast<T>(own[i]);
 }
 
 void SurfaceSmoother::apply(std::span<float> values) const { smooth(values); }

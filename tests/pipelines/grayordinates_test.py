@@ -107,36 +107,5 @@ with Folder() as out:
     run("simulate", out / "volumes", "--subjects", "1", "--shape", "8,9,8")
     mask = next((out / "volumes").rglob("*desc-brain_mask.nii.gz"))
     refuses(1, "decode", bids, out / "d", *QUICK, "--mask", mask, "--allow-resample", says=["cannot be resampled"])
-    # Volumes at the surface: files of each hemisphere, and both as a derivative that decode takes.
-    volumes = out / "volumes"
-    spheres = [tiny.gifti(out / f"space-MNI_den-1_hemi-{side}.surf.gii", tiny.sphere((x, 0, 0), radius=6), whole)
-               for side, whole, x in (("L", "Left", -2), ("R", "Right", 2))]
-    inner = [tiny.gifti(out / f"inner-{side}.surf.gii", tiny.sphere((x, 0, 0), radius=4), whole)
-             for side, whole, x in (("R", "Right", 2), ("L", "Left", -2))]
-    said = run("preprocess", volumes, out / "surface", "--to-surface", "--surface", *spheres, "--inner-surface", *inner,
-               "--fwhm", "3")[1]
-    assert f"  {2 * tiny.VERTICES}  " in said, said
-    name = "sub-01_task-states_run-01"
-    func = out / "surface" / "sub-01" / "func"
-    for side in "LR":
-        info = json.loads(run("info", func / f"{name}_hemi-{side}_space-MNI_den-1_bold.func.gii", "--json")[1])
-        assert str(tiny.VERTICES) in json.dumps(info), info
-    both = func / f"{name}_space-MNI_den-1_bold.dtseries.nii"
-    assert json.loads(both.with_name(both.name.replace(".dtseries.nii", ".json")).read_text())["RepetitionTime"] > 0
-    run("decode", volumes, out / "f", *QUICK, "--no-glm", "--derivatives", out / "surface", "--space", "MNI", "--split", "run")
-    assert results(out / "f")["space"] == "MNI"
-    refuses(2, "preprocess", volumes, out / "g", "--to-surface", says=["--surface L.surf.gii"])
-    refuses(2, "preprocess", volumes, out / "g", "--surface-radius", "2", says=["goes with --to-surface"])
-    refuses(2, "preprocess", volumes, out / "g", "--to-surface", "--surface", *spheres, "--surface-sampling", "depth",
-            says=["needs an inner mesh"])
-    # A mesh that does not say its side is of the one that its name says, whatever its place, or refused.
-    right = tiny.gifti(out / "space-MNI_den-1_hemi-R_unsaid.surf.gii", tiny.sphere((2, 0, 0), radius=6), "")
-    run("preprocess", volumes, out / "right", "--to-surface", "--surface", right)
-    assert [path.name for path in (out / "right").rglob("*.func.gii") if "hemi-R" in path.name], "hemi-R"
-    assert not [path.name for path in (out / "right").rglob("*.func.gii") if "hemi-L" in path.name], "hemi-L"
-    unsaid = tiny.gifti(out / "unsaid.surf.gii", tiny.sphere((2, 0, 0), radius=6), "")
-    refuses(1, "preprocess", volumes, out / "g", "--to-surface", "--surface", unsaid, says=["which hemisphere", "hemi-R"])
-    away = tiny.gifti(out / "away.surf.gii", tiny.sphere((400, 0, 0)), "Left")
-    refuses(1, "preprocess", volumes, out / "g", "--to-surface", "--surface", away, says=["no vertex of CORTEX_LEFT"])
     refuses(2, "searchlight", bids, out / "d", "--space", "fsLR", says=["grayordinates", "voxels"])
     refuses(2, "decode", hcp, out / "e", *QUICK, "--session", "01", says=["--session", "HCP"])

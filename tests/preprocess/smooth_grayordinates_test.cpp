@@ -116,6 +116,49 @@ TEST(SmoothGrayordinates, ConstantsStayAndNothingLeaksIntoAnotherStructure) {
   EXPECT_EQ(same, values_of(places));
 }
 
+TEST(SmoothGrayordinates, ValuesThatAreNotFiniteStaySoAndCountForNothing) {
+  BrainModels places = models();
+  std::vector<float> values = values_of(places);
+  std::vector<float> others;
+  BrainModels rest = places;
+  for (BrainModel& model : rest.models) {
+    model.vertices.clear();
+    model.voxels.clear();
+  }
+  std::size_t g = 0;
+  for (std::size_t m = 0; m < places.models.size(); ++m) {
+    for (std::int64_t i = 0; i < places.models[m].count(); ++i, ++g) {
+      if (g % 7 == 3) {
+        values[g] = std::nanf("");
+        continue;
+      }
+      others.push_back(values[g]);
+      const auto at = static_cast<std::size_t>(i);
+      if (places.models[m].is_surface()) {
+        rest.models[m].vertices.push_back(places.models[m].vertices[at]);
+      } else {
+        rest.models[m].voxels.push_back(places.models[m].voxels[at]);
+      }
+    }
+  }
+  const std::vector<SurfaceMesh> meshes{sheet(kLeft)};
+  GrayordinateSmoother smoother(places, 5, meshes);
+  smoother.apply(values);
+  GrayordinateSmoother(rest, 5, meshes).apply(others);
+  for (std::size_t at = 0, kept = 0; at < values.size(); ++at) {
+    if (at % 7 == 3) {
+      EXPECT_TRUE(std::isnan(values[at])) << at;
+    } else {
+      EXPECT_NEAR(values[at], others[kept++], 2e-6) << at;
+    }
+  }
+  // A whole volume afterwards is weighted as one.
+  std::vector<float> whole = values_of(places), fresh = whole;
+  smoother.apply(whole);
+  GrayordinateSmoother(places, 5, meshes).apply(fresh);
+  EXPECT_EQ(whole, fresh);
+}
+
 TEST(SmoothGrayordinates, SaysWhichMeshIsMissing) {
   const BrainModels places = models();
   try {

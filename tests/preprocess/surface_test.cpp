@@ -6,6 +6,7 @@
 #include <Eigen/LU>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "noema/core/error.h"
 
@@ -183,6 +184,10 @@ TEST(Surface, RefusesOptionsThatDoNotFit) {
   options.kind = SurfaceSampling::ball;
   options.depths = {0.5};
   EXPECT_THROW(sample_volume(grid, ramp(grid), mesh, options), UsageError);
+  options.kind = SurfaceSampling::line;
+  EXPECT_NO_THROW(sample_volume(grid, ramp(grid), mesh, options));
+  options.samples = 1;
+  EXPECT_THROW(sample_volume(grid, ramp(grid), mesh, options), UsageError);
   EXPECT_THROW(sample_volume(grid, std::vector<float>(3), mesh), ShapeError);
 }
 
@@ -218,7 +223,7 @@ TEST(Surface, SmoothingStaysAmongTheVerticesWithValues) {
   const std::vector<std::int32_t> vertices{0, 1, 4};  // 0 and 1 are opposite, 4 is beside both
   const SurfaceSmoother smoother(mesh, 2.2, vertices);
   ASSERT_EQ(smoother.passes(), 2);
-  std::vector<double> values{8, 0, std::nan("")};
+  std::vector<double> values{8, 0, 0};
   smoother.apply(values);
   // The first pass gives 4, 0, 2, the second 3, 1, 2.
   EXPECT_THAT(values, ElementsAre(3, 1, 2));
@@ -229,6 +234,39 @@ TEST(Surface, SmoothingStaysAmongTheVerticesWithValues) {
   std::vector<float> same{1, 2, 3, 4, 5, 6};
   SurfaceSmoother(mesh, 0).apply(same);
   EXPECT_EQ(same[3], 4);
+}
+
+TEST(Surface, SmoothingIsNormalisedByFiniteNeighbours) {
+  const SurfaceMesh mesh = sphere(2, 20, {0, 0, 0});
+  const double fwhm_mm = 30, gone = std::nan(""), infinite = std::numeric_limits<double>::infinity();
+  std::vector<std::int32_t> there;
+  std::vector<double> values, expected;
+  for (std::int32_t v = 0; v < mesh.vertices(); ++v) {
+    const bool lost = mesh.points_mm(v, 2) > 8;
+    values.push_back(lost ? (v % 2 == 0 ? gone : infinite) : 100 + std::sin(v * v));
+    if (lost) continue;
+    there.push_back(v);
+    expected.push_back(values.back());
+  }
+  ASSERT_LT(there.size(), values.size() * 9 / 10);
+  const SurfaceSmoother whole(mesh, fwhm_mm);
+  ASSERT_GT(whole.passes(), 2);
+  std::vector<float> single(values.begin(), values.end());
+  whole.apply(std::span(values));
+  whole.apply(std::span(single));
+  SurfaceSmoother(mesh, fwhm_mm, there).apply(std::span(expected));
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    const auto v = static_cast<std::size_t>(there[i]);
+    EXPECT_EQ(values[v], expected[i]) << v;
+    EXPECT_NEAR(single[v], expected[i], 2e-5) << v;
+    EXPECT_NEAR(values[v], 100, 1.1);  // no vertex is pulled down to 0
+  }
+  for (std::int32_t v = 0; v < mesh.vertices(); ++v) {
+    EXPECT_EQ(std::isfinite(values[static_cast<std::size_t>(v)]), !(mesh.points_mm(v, 2) > 8)) << v;
+  }
+  std::vector<double> nothing(values.size(), gone);
+  whole.apply(std::span(nothing));
+  EXPECT_TRUE(std::isnan(nothing[3]));
 }
 
 // Numbers of nilearn 0.14.1, in float64 from the same closed forms: vol_to_surf(image, sheet(1), kind=…) and
@@ -302,6 +340,7 @@ TEST_F(SurfaceGolden, Depths) {
   expect(sample_volume(grid_, volume_, outer_, options),
          {109.791812, 104.075658, 106.777109, 104.980393, 101.894051, 104.430636, 110.08514, 96.9321733},
          4355.009324600192);
+  options.samples = std::nullopt;
   options.depths = {0.2, 0.6};
   expect(sample_volume(grid_, volume_, outer_, options),
          {109.823298, 104.586322, 106.996261, 104.846468, 101.7807, 104.243096, 110.229006, 96.991997},
