@@ -16,7 +16,8 @@
 namespace noema {
 namespace {
 
-/// Volumes that are worked on at once are at most so many: more threads are kept busy within the volumes before.
+/// Volumes that are worked on at once are at most so many, by a thread each, while one more reads: each takes the
+/// memory of several volumes.
 constexpr int kMostAtOnce = 8;
 
 double mean_of_finite(std::span<const float> values) {
@@ -137,13 +138,13 @@ std::optional<std::string> MaskedRun::resampling() const {
                      describe(features_.mask.grid));
 }
 
-MaskedRun::Slots MaskedRun::make_slots() const {
+MaskedRun::Slots MaskedRun::make_slots(bool smoothed) const {
   Slots slots(static_cast<std::size_t>(std::min(thread_count(), kMostAtOnce)));
   for (Slot& slot : slots) {
     slot.recorded.resize(static_cast<std::size_t>(header().grid.voxel_count()));
     slot.voxels.resize(features_.mask.voxels.size());
     slot.resampler = resampler_;
-    slot.smooth = smooth_;
+    if (smoothed) slot.smooth = smooth_;
   }
   return slots;
 }
@@ -162,26 +163,25 @@ void MaskedRun::process(Slot& slot) const {
 }
 
 template <class Work, class Use>
-void MaskedRun::for_each_volume(const std::string& what, const Work& work, const Use& use) {
+void MaskedRun::for_each_volume(const std::string& what, Slots slots, const Work& work, const Use& use) {
   Progress progress(what, volumes());
-  Slots now = make_slots(), next = make_slots();
-  const auto batch = static_cast<std::int64_t>(now.size());
-  const auto fill = [&](Slots& slots, std::int64_t count) {
-    for (std::int64_t i = 0; i < count; ++i)
-      reader_.read_volume(std::span(slots[static_cast<std::size_t>(i)].recorded));
+  const auto batch = static_cast<std::int64_t>(slots.size());
+  std::vector<std::vector<float>> ahead(slots.size(), std::vector<float>(slots.front().recorded.size()));
+  const auto read_ahead = [&](std::int64_t first) {
+    const std::int64_t count = std::clamp<std::int64_t>(volumes() - first, 0, batch);
+    for (std::int64_t i = 0; i < count; ++i) reader_.read_volume(std::span(ahead[static_cast<std::size_t>(i)]));
   };
   reader_.seek(drop_);
-  fill(now, std::min(batch, volumes()));
+  read_ahead(0);
   for (std::int64_t t = 0; t < volumes(); t += batch) {
     check_cancelled();
     const std::int64_t count = std::min(batch, volumes() - t);
-    const std::int64_t ahead = std::clamp<std::int64_t>(volumes() - t - count, 0, batch);
-    parallel_tasks(count + 1, [&](std::int64_t i) {  // the first reads ahead
-      if (i == 0) fill(next, ahead);
-      if (i > 0) work(t + i - 1, now[static_cast<std::size_t>(i - 1)]);
+    for (std::size_t i = 0; i < slots.size(); ++i) std::swap(slots[i].recorded, ahead[i]);
+    parallel_tasks(count + 1, [&](std::int64_t i) {
+      if (i == 0) read_ahead(t + batch);
+      if (i > 0) work(t + i - 1, slots[static_cast<std::size_t>(i - 1)]);
     });
-    for (std::int64_t i = 0; i < count; ++i) use(t + i, now[static_cast<std::size_t>(i)]);
-    std::swap(now, next);
+    for (std::int64_t i = 0; i < count; ++i) use(t + i, slots[static_cast<std::size_t>(i)]);
     progress.advance(count);
   }
 }
@@ -189,9 +189,8 @@ void MaskedRun::for_each_volume(const std::string& what, const Work& work, const
 MatrixF MaskedRun::read_voxels() {
   MatrixF values(volumes(), features_.mask.size());
   for_each_volume(
-      "reading " + run_.id() + " for DVARS",
+      "reading " + run_.id() + " for DVARS", make_slots(false),
       [&](std::int64_t t, Slot& slot) {
-        slot.smooth = nullptr;
         process(slot);
         std::copy(slot.voxels.begin(), slot.voxels.end(), values.row(t).data());
       },
@@ -201,7 +200,7 @@ MatrixF MaskedRun::read_voxels() {
 
 void MaskedRun::read(const Extractor& extractor, MatrixF& values, VoxelRecord* record) {
   for_each_volume(
-      "reading " + run_.id(),
+      "reading " + run_.id(), make_slots(true),
       [&](std::int64_t t, Slot& slot) {
         process(slot);
         extractor.take(slot.smooth ? slot.smoothed : slot.voxels,

@@ -78,12 +78,13 @@ class MaskedRun {
   };
   using Slots = std::vector<Slot>;
 
-  Slots make_slots() const;
+  /// @param smoothed  whether the volumes are smoothed, where that is asked for
+  Slots make_slots(bool smoothed) const;
   /// From the recorded volume to the voxels before (`voxels`) and after smoothing (`smoothed`, where there is any).
   void process(Slot& slot) const;
   /// Calls `use(t, slot)` for each volume in turn, and `work(t, slot)` before that from any thread.
   template <class Work, class Use>
-  void for_each_volume(const std::string& what, const Work& work, const Use& use);
+  void for_each_volume(const std::string& what, Slots slots, const Work& work, const Use& use);
 
   const Run& run_;
   const FeatureSpace& features_;
