@@ -26,14 +26,32 @@ std::vector<double> spread(int count, double first, double last) {
   return values;
 }
 
-/// Points of the unit ball, evenly spread by volume, each with its opposite, so that their mean is the centre.
+/// 0 … count − 1 in the order of their digits to the base 3, read backwards: neighbours lie far apart.
+std::vector<int> scattered(int count) {
+  std::vector<double> backwards;
+  for (int i = 0; i < count; ++i) {
+    double value = 0, digit = 1.0 / 3;
+    for (int rest = i; rest > 0; rest /= 3, digit /= 3) value += digit * (rest % 3);
+    backwards.push_back(value);
+  }
+  std::vector<int> place;
+  for (const double value : backwards) {
+    place.push_back(static_cast<int>(
+        std::count_if(backwards.begin(), backwards.end(), [&](double other) { return other < value; })));
+  }
+  return place;
+}
+
+/// Points of the unit ball, evenly spread by volume, each with its opposite, so that their mean is the centre. The
+/// directions of one half are a spiral of the golden angle from the pole to the equator; radii are scattered over it.
 Points ball_points(int count) {
   Points points(count, 3);
   const int half = count / 2;
+  const std::vector<int> shell = scattered(half);
   const double golden = std::numbers::pi * (3 - std::sqrt(5.0));
   if (count % 2 == 1) points.row(count - 1).setZero();
   for (int i = 0; i < half; ++i) {
-    const double radius = std::cbrt((i + 0.5) / half);
+    const double radius = std::cbrt((shell[static_cast<std::size_t>(i)] + 0.5) / half);
     const double height = 1 - (i + 0.5) / half;  // of the upper half of a sphere
     const double around = golden * i, wide = std::sqrt(1 - height * height);
     points.row(2 * i) << radius * wide * std::cos(around), radius * wide * std::sin(around), radius * height;
