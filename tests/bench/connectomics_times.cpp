@@ -2,12 +2,13 @@
 // Usage: connectomics_times [NAME_PART], where only rows whose name contains NAME_PART run.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "noema/connectomics/eigenmaps.h"
 #include "noema/connectomics/precision.h"
 #include "noema/connectomics/second_moment.h"
+#include "noema/connectomics/sparse_affinity.h"
 #include "noema/connectomics/spd_means.h"
 #include "noema/core/memory.h"
 #include "raw_array.h"
@@ -24,31 +26,14 @@ using noema::report_times;
 
 namespace {
 
-/// Points spread evenly on a sphere, tied to those closer than 0.06 radii (about 53) by a Gaussian of 0.02.
-noema::SparseNetwork sphere(std::int64_t nodes) {
-  std::vector<std::array<double, 3>> points;
-  for (std::int64_t i = 0; i < nodes; ++i) {
-    const double z = 1 - (2 * static_cast<double>(i) + 1) / static_cast<double>(nodes), r = std::sqrt(1 - z * z);
-    const double angle = static_cast<double>(i) * std::numbers::pi * (3 - std::sqrt(5.0));
-    points.push_back({r * std::cos(angle), r * std::sin(angle), z});
-  }
-  noema::SparseNetwork result;
-  result.offsets.push_back(0);
-  const auto window = static_cast<std::int64_t>(0.03 * static_cast<double>(nodes)) + 1;  // z falls with the index
-  for (std::int64_t i = 0; i < nodes; ++i) {
-    for (std::int64_t j = std::max<std::int64_t>(0, i - window); j < std::min(nodes, i + window + 1); ++j) {
-      double square = 0;
-      for (std::size_t k = 0; k < 3; ++k) {
-        const double d = points[static_cast<std::size_t>(i)][k] - points[static_cast<std::size_t>(j)][k];
-        square += d * d;
-      }
-      if (i == j || square > 0.06 * 0.06) continue;
-      result.columns.push_back(static_cast<std::int32_t>(j));
-      result.weights.push_back(std::exp(-square / (2 * 0.02 * 0.02)));
-    }
-    result.offsets.push_back(static_cast<std::int64_t>(result.columns.size()));
-  }
-  return result;
+/// Series (V, T) of points spread evenly on a sphere, which correlate by exp(−d²/(2·0.1²)) on average (random waves),
+/// in float32.
+at::Tensor sphere_series(std::int64_t count, std::int64_t frames) {
+  const at::Tensor i = at::arange(count, at::kDouble), z = 1 - (2 * i + 1) / static_cast<double>(count);
+  const at::Tensor turn = i * (std::numbers::pi * (3 - std::sqrt(5.0))), ring = (1 - z * z).sqrt();
+  const at::Tensor points = at::stack({ring * turn.cos(), ring * turn.sin(), z}, 1).to(at::kFloat);
+  const at::Tensor phase = 2 * std::numbers::pi * at::rand({frames}, at::kFloat);
+  return (points.matmul(at::randn({3, frames}, at::kFloat) * 10) + phase).cos();
 }
 
 void report_memory(const char* when) {
@@ -94,7 +79,11 @@ int main(int argc, char** argv) {
     report_memory("after the second moment");
   }
   if (std::string_view("eigenmaps 59412").find(wanted) != std::string_view::npos) {
-    const noema::SparseNetwork network = sphere(59412);
+    noema::SparseNetwork network;
+    report_times("affinity of eigenmaps 59412", 1, [&] {
+      network = noema::sparse_affinity(sphere_series(59412, 300), {.neighbours = 50});
+      fmt::print("affinity 59412: {} edges, both ways\n", network.columns.size());
+    });
     report_times("eigenmaps 59412", 1, [&] {
       // On a sphere the values are as l(l + 1): three of 2, then five of 6.
       const at::Tensor values = noema::laplacian_eigenmaps(network, 8).values;
