@@ -11,6 +11,7 @@
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/preprocess/butterworth.h"
 #include "noema/preprocess/cosine_drift.h"
 
 namespace noema {
@@ -105,12 +106,16 @@ Eigen::MatrixXd polynomial_drifts(const Eigen::VectorXd& frame_times_s, int orde
   return powers.rightCols(order);
 }
 
+double mean_interval(const Eigen::VectorXd& frame_times_s) {
+  const Eigen::Index intervals = frame_times_s.size() - 1;
+  return (frame_times_s[intervals] - frame_times_s[0]) / static_cast<double>(intervals);
+}
+
 Eigen::MatrixXd make_drifts(const Eigen::VectorXd& frame_times_s, const DesignOptions& options) {
   const Eigen::Index volumes = frame_times_s.size();
   switch (options.drift) {
     case DriftModel::cosine: {
-      const double interval_s = (frame_times_s[volumes - 1] - frame_times_s[0]) / static_cast<double>(volumes - 1);
-      const MatrixD cosines = cosine_drift(volumes, interval_s, options.high_pass_hz);
+      const MatrixD cosines = cosine_drift(volumes, mean_interval(frame_times_s), options.high_pass_hz);
       return cosines.leftCols(cosines.cols() - 1);  // the constant comes last in the design
     }
     case DriftModel::polynomial:
@@ -140,6 +145,7 @@ void check(const Eigen::VectorXd& frame_times_s, const DesignOptions& options) {
                     "{}, {}, {}, {}",
                     options.oversampling, options.min_onset_s, options.polynomial_order, options.high_pass_hz));
   }
+  if (options.drift == DriftModel::cosine) check_high_pass(options.high_pass_hz, mean_interval(frame_times_s));
   if (options.regressors.cols() != static_cast<Eigen::Index>(options.regressor_names.size()) ||
       (options.regressors.cols() > 0 && options.regressors.rows() != frame_times_s.size())) {
     throw ShapeError(fmt::format("the added regressors are {} × {} with {} names; the run has {} volumes",

@@ -57,7 +57,7 @@ Eigen::VectorXd frame_times(std::int64_t volumes, double tr_s, double start_s = 
 /// regularised when columns depend on one another: fits use the pseudo-inverse.
 /// Cost: O(events·T) per kernel.
 /// @param frame_times_s ascending, at least two.
-/// @throws UsageError for options out of range and two columns of one name; ShapeError for regressors of another
+/// @throws UsageError for options out of range, cosine drifts up to Nyquist or above it, and two columns of one name; ShapeError for regressors of another
 /// length;
 ///   DataError for events or regressors that are not finite, events of negative duration, and two events of one
 ///   condition that begin together and do not end together.

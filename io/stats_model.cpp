@@ -1,6 +1,7 @@
 #include "noema/io/stats_model.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -201,8 +202,40 @@ void read_run_options(const Field& node, StatsModel& model) {
   if (!(*model.high_pass_hz > 0)) cutoff.fail("expected a frequency above 0");
 }
 
+/// Which outputs of the level below a node takes together; other groups are another analysis.
+struct Grouping {
+  std::set<std::string> needed;
+  std::set<std::string> allowed = {};
+};
+
+void check_grouping(const Field& node, const Grouping& grouping) {
+  if (!node.has("GroupBy")) return;
+  const Field group_by = node.at("GroupBy");
+  const std::vector<std::string> words = group_by.texts();
+  const std::set<std::string> found(words.begin(), words.end());
+  const auto fits = [&](const std::string& word) {
+    return grouping.needed.contains(word) || grouping.allowed.contains(word);
+  };
+  if (std::all_of(found.begin(), found.end(), fits) &&
+      std::includes(found.begin(), found.end(), grouping.needed.begin(), grouping.needed.end())) {
+    return;
+  }
+  group_by.fail(fmt::format(
+      "found {}, expected {}{}; other groups are not supported", fmt::join(words, ", "),
+      fmt::join(grouping.needed, ", "),
+      grouping.allowed.empty() ? "" : fmt::format(" (and {} if you like)", fmt::join(grouping.allowed, ", "))));
+}
+
+void refuse_options(const Field& node) {
+  const Field model = node.at("Model");
+  if (model.has("Options") && !model.at("Options").value().empty()) {
+    model.at("Options").fail("is supported at the level Run alone");
+  }
+}
+
 /// Runs of a session or of a subject, or its sessions, taken together.
 StatsNode read_fixed_effects(const Field& node) {
+  refuse_options(node);
   if (!instructions_of(node).empty()) node.at("Transformations").fail("is not supported at this level");
   StatsNode found = read_node(node, {"meta", "glm"});
   if (found.columns != std::vector<std::string>{"1"}) node.at("Model").at("X").fail("1 alone is supported");
@@ -219,32 +252,90 @@ void check_dataset_transformations(const Field& node) {
   }
 }
 
+std::string lower_case(std::string word) {
+  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  return word;
+}
+
 void read_level(const Field& node, std::set<std::string>& seen, StatsModel& model) {
   const Field level = node.at("Level");
-  std::string name = level.text();
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string name = lower_case(level.text());
   if (!seen.insert(name).second)
     level.fail(fmt::format("'{}' comes twice; one node a level is supported", level.text()));
   if (name == "run") {
     read_run_transformations(node, model);
     read_run_options(node, model);
+    check_grouping(node, {{"run", "subject"}, {"session", "task"}});
     model.run = read_node(node, {"glm"});
   } else if (name == "session") {
+    check_grouping(node, {{"session", "subject", "contrast"}});
     model.session = read_fixed_effects(node);
   } else if (name == "subject") {
+    check_grouping(node, {{"subject", "contrast"}});
     model.subject = read_fixed_effects(node);
   } else if (name == "dataset") {
     check_dataset_transformations(node);
+    refuse_options(node);
+    check_grouping(node, {{"contrast"}});
     model.dataset = read_node(node, {"glm", "meta"});
   } else {
     level.fail(fmt::format("'{}' is not supported; there are Run, Session, Subject and Dataset", level.text()));
   }
 }
 
-/// Edges must follow the levels; what they filter by is not supported.
-void check_edges(const Field& root) {
-  if (!root.has("Edges")) return;
-  for (const Field& edge : root.at("Edges").items()) edge.only({"Source", "Destination"});
+/// The names of the nodes from the run upwards; a node without one has that of its level.
+std::vector<std::string> names_by_level(const StatsModel& model) {
+  std::vector<std::string> names{model.run.name};
+  for (const std::optional<StatsNode>* node : {&model.session, &model.subject, &model.dataset}) {
+    if (*node) names.push_back((*node)->name);
+  }
+  return names;
+}
+
+void check_names(const Field& root, const std::vector<std::string>& chain) {
+  const std::set<std::string> different(chain.begin(), chain.end());
+  if (different.size() < chain.size()) root.at("Nodes").fail("two nodes have the same name");
+}
+
+/// Without edges each node takes what the one before it in the file gives.
+void check_order(const Field& root, const std::vector<std::string>& chain) {
+  const std::vector<Field> nodes = root.at("Nodes").items();
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    const std::string name = nodes[n].at(nodes[n].has("Name") ? "Name" : "Level").text();
+    if (name == chain[n]) continue;
+    root.at("Nodes").fail(
+        fmt::format("without Edges the order is that of the nodes, which must be {}; found '{}' in place {}",
+                    fmt::join(chain, ", "), name, n + 1));
+  }
+}
+
+/// Each level takes what the next lower one gives, and all of it: what edges filter by is not supported.
+void check_edges(const Field& root, const StatsModel& model) {
+  const std::vector<std::string> chain = names_by_level(model);
+  check_names(root, chain);
+  if (!root.has("Edges")) return check_order(root, chain);
+  const Field edges = root.at("Edges");
+  std::set<std::string> reached;
+  for (const Field& edge : edges.items()) {
+    edge.only({"Source", "Destination"});
+    const auto node = [&](const char* end) {
+      const Field name = edge.at(end);
+      const auto found = std::find(chain.begin(), chain.end(), name.text());
+      if (found == chain.end()) {
+        name.fail(fmt::format("no node is called '{}'; there are {}", name.text(), fmt::join(chain, ", ")));
+      }
+      return found;
+    };
+    const auto source = node("Source"), destination = node("Destination");
+    if (destination - source != 1) {
+      edge.fail(fmt::format("from '{}' to '{}' is not supported; edges must follow the levels: {}", *source,
+                            *destination, fmt::join(chain, " → ")));
+    }
+    reached.insert(*destination);
+  }
+  for (std::size_t n = 1; n < chain.size(); ++n) {
+    if (!reached.contains(chain[n])) edges.fail(fmt::format("none leads to the node '{}'", chain[n]));
+  }
 }
 
 }  // namespace
@@ -263,7 +354,7 @@ StatsModel read_stats_model(const std::filesystem::path& path) {
   std::set<std::string> seen;
   for (const Field& node : root.at("Nodes").items()) read_level(node, seen, model);
   if (!seen.contains("run")) root.at("Nodes").fail("there is no node of level Run");
-  check_edges(root);
+  check_edges(root, model);
   return model;
 }
 

@@ -53,7 +53,10 @@ struct StatsModel {
 
 /// Reads the common subset of BIDS Stats Models 1.0: one node of each of the levels Run, Session, Subject and Dataset
 /// (all but the run optional), in a chain; at the run the transformations Factor and Convolve and a model of Type
-/// "glm"; at session and subject X of 1 and Type "meta" (or glm); at the dataset Factor and a model of Type "glm";
+/// "glm"; at session and subject X of 1 and Type "meta" (or glm); at the dataset Factor and a model of Type "glm".
+/// GroupBy, where given, is that of the level: run and subject (session and task if you like); session, subject and
+/// contrast; subject and contrast; contrast. Edges, where given, join each level with the next one; without them the
+/// nodes stand in the order of the levels. Options are those of the run alone;
 /// contrasts with Test t or F, weights as numbers or fractions ("1/3"), dummy contrasts with Test t.
 /// @throws IoError; FormatError naming the field for anything that is missing, broken, or not supported.
 StatsModel read_stats_model(const std::filesystem::path& path);

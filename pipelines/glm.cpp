@@ -23,6 +23,7 @@
 #include "noema/pipelines/stopwatch.h"
 #include "noema/pipelines/subject_series.h"
 #include "noema/pipelines/surfaces.h"
+#include "noema/preprocess/butterworth.h"
 
 namespace noema {
 namespace {
@@ -200,6 +201,14 @@ std::string sentence_of(const PreprocessOptions& preprocess) {
   return text;
 }
 
+/// Before any run is read, where sidecars say the repetition time.
+void check_high_pass_of(const std::vector<Run>& runs, const HighPassChoice& choice) {
+  if (!choice.high_pass_hz) return;
+  for (const Run& run : runs) {
+    if (run.tr_s > 0) with_context(run.id(), [&] { check_high_pass(*choice.high_pass_hz, run.tr_s); });
+  }
+}
+
 GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& results) {
   GlmJob job;
   job.runs = dataset.runs;
@@ -220,6 +229,7 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
   FeatureChoice choice = choose_features(everybody.runs, choosing);
   unreadable.merge(choice.unreadable);
   const HighPassChoice high_pass = resolve_high_pass(options.prepare, all_events);
+  check_high_pass_of(everybody.runs, high_pass);
   job.voxels = choice.features;
   if (options.inference.permutations > 0 && job.voxels->mask.grid.grayordinates != nullptr) {
     throw UsageError("--permutations is for voxels, and these runs are grayordinates; leave it out");

@@ -128,6 +128,14 @@ void run_cascade(PanelRow* first, std::int64_t rows, std::int64_t step, const st
 
 }  // namespace
 
+void check_high_pass(double high_pass_hz, double tr_s) {
+  const double nyquist_hz = 0.5 / tr_s;
+  if (high_pass_hz < nyquist_hz) return;
+  throw UsageError(
+      fmt::format("a high-pass of {} Hz leaves nothing: with a TR of {} s no frequency reaches {} Hz; give a lower one",
+                  high_pass_hz, tr_s, nyquist_hz));
+}
+
 void check_pass_band(const PassBand& band, double tr_s) {
   if (!(tr_s > 0) || !std::isfinite(tr_s)) {
     throw UsageError(fmt::format("Butterworth filter: found a TR of {} s, expected a positive one", tr_s));
@@ -141,13 +149,7 @@ void check_pass_band(const PassBand& band, double tr_s) {
           fmt::format("Butterworth filter: found a cut-off of {} Hz, expected a positive one", *cutoff_hz));
     }
   }
-  const double nyquist_hz = 0.5 / tr_s;
-  if (band.high_pass_hz && *band.high_pass_hz >= nyquist_hz) {
-    throw UsageError(
-        fmt::format("a high-pass of {} Hz leaves nothing: with a TR of {} s no frequency reaches {} Hz; "
-                    "give a lower one",
-                    *band.high_pass_hz, tr_s, nyquist_hz));
-  }
+  if (band.high_pass_hz) check_high_pass(*band.high_pass_hz, tr_s);
   if (band.high_pass_hz && band.low_pass_hz && *band.high_pass_hz >= *band.low_pass_hz) {
     throw UsageError(fmt::format("the high-pass ({} Hz) must lie below the low-pass ({} Hz)", *band.high_pass_hz,
                                  *band.low_pass_hz));

@@ -20,6 +20,9 @@ struct PassBand {
   std::optional<double> low_pass_hz;
 };
 
+/// @throws UsageError where a high-pass leaves nothing: at or above Nyquist (names the numbers)
+void check_high_pass(double high_pass_hz, double tr_s);
+
 /// @throws UsageError without a cut-off, for cut-offs that are not positive, a high-pass at or above Nyquist or at or
 /// above
 ///         the low-pass, or a TR that is not positive (names the numbers)

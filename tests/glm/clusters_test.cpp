@@ -189,6 +189,19 @@ TEST(ClusterTable, SubPeaksAreApartFromAllOthers) {
   EXPECT_EQ(heights(), (std::vector<double>{9, 8}));
 }
 
+// A map and its table of clusters hold the same voxels: those beyond the height, not on it.
+TEST(ThresholdMap, ValuesOnTheHeightDoNotCount) {
+  const Mask row = box_mask({6, 1, 1});
+  const std::vector<double> map{2, 3, 4, -3, -4, 0};
+  EXPECT_EQ(threshold_map(row, map, {3, true, 0}), (std::vector<double>{0, 0, 4, 0, -4, 0}));
+  EXPECT_EQ(threshold_map(row, map, {3, false, 0}), (std::vector<double>{0, 0, 4, 0, 0, 0}));
+  ClusterTableOptions options;
+  options.threshold = {3, true, 0};
+  const std::vector<ClusterRow> table = cluster_table(row, map, options);
+  ASSERT_EQ(table.size(), 2U);
+  EXPECT_EQ(table[0].voxels.size(), 1U);
+}
+
 TEST(Clusters, RefuseWhatDoesNotFit) {
   EXPECT_THROW(ClusterFinder(Mask{}), DataError);
   EXPECT_THROW(threshold_map(blob_mask(), std::vector<double>(3), {}), ShapeError);

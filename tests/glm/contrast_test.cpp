@@ -237,5 +237,26 @@ TEST(Tails, FEqualsClosedForms) {
   EXPECT_TRUE(std::isnan(f_to_z(std::nan(""), 2, 5)));
 }
 
+// Of an even number of rows the tails are finite sums: with x = df/(df + q·f) the upper one is
+// x^(df/2)·Σ_{k < q/2} (df/2)(df/2 + 1)…(df/2 + k − 1)/k!·(1 − x)^k.
+TEST(Tails, FOfManyRowsEqualsFiniteSums) {
+  for (const int rows : {4, 6, 10}) {
+    for (const double df : {3.0, 20.0, 500.0}) {
+      for (const double f : {0.3, 1.0, 3.0, 20.0}) {
+        const double x = df / (df + rows * f);
+        double sum = 0, term = 1;
+        for (int k = 0; k < rows / 2; ++k) {
+          sum += term;
+          term *= (df / 2 + k) / (k + 1) * (1 - x);
+        }
+        const double above = std::pow(x, df / 2) * sum;
+        EXPECT_NEAR(f_upper_tail(f, rows, df) / above, 1, 1e-10) << rows << ' ' << f << ' ' << df;
+        const double z = f_to_z(f, rows, df);
+        EXPECT_NEAR(normal_tail(z) / above, 1, 1e-10) << rows << ' ' << f << ' ' << df;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace noema

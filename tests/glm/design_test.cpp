@@ -185,6 +185,16 @@ TEST(Design, RefusesWhatCannotBe) {
   EXPECT_THROW(make_design({}, frame_times(1, 2)), UsageError);
   EXPECT_THROW(make_design({}, frame_times(30, 0)), UsageError);
   EXPECT_THROW(make_design({}, times, {.oversampling = 0}), UsageError);
+  for (const double high_pass_hz : {0.25, 0.3}) {
+    try {
+      make_design({}, times, {.high_pass_hz = high_pass_hz});
+      FAIL() << high_pass_hz;
+    } catch (const UsageError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("with a TR of 2 s no frequency reaches 0.25 Hz"));
+    }
+  }
+  EXPECT_EQ(make_design({}, times, {.high_pass_hz = 0.24}).names.size(), 29U);  // 28 drifts, constant
+  EXPECT_NO_THROW(make_design({}, times, {.drift = DriftModel::polynomial, .high_pass_hz = 0.3}));
   EXPECT_THROW(make_design({}, times, {.hrf = HrfModel::fir, .fir_delays = {}}), UsageError);
   EXPECT_THROW(make_design({}, times, {.hrf = HrfModel::fir, .fir_delays = {0, -1}}), UsageError);
   EXPECT_THROW(make_design({{1, 2, "a"}}, times, {.hrf = HrfModel::fir, .fir_delays = {1, 1}}), UsageError);

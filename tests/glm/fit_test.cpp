@@ -336,6 +336,48 @@ TEST(Fit, DependentColumnsCountOnce) {
   }
 }
 
+// Without a constant residuals have means. Each voxel's own is taken out, not one of all voxels, so that a voxel's
+// estimate does not depend on the others.
+TEST(Fit, MeansOfResidualsAreEachVoxelsOwn) {
+  const DesignMatrix design{
+      MatrixD(Eigen::VectorXd::NullaryExpr(90, [](Eigen::Index t) { return std::sin(0.3 * static_cast<double>(t)); })),
+      {"wave"}};
+  MatrixD data = ar1_noise(90, 3, 0.4, 12);
+  data.rowwise() += Eigen::RowVector3d(0, 5, -40);
+  const GlmFit fit = fit_glm(data, design, NoiseModel::ar1);
+  const Eigen::VectorXd x = design.values.col(0);
+  for (Eigen::Index v = 0; v < 3; ++v) {
+    Eigen::VectorXd rest = data.col(v) - x * (x.dot(data.col(v)) / x.squaredNorm());
+    rest.array() -= rest.mean();
+    const double rho = (rest.head(89).dot(rest.tail(89)) / 89) / (rest.squaredNorm() / 90);
+    EXPECT_NEAR(fit.autoregression(0, v), std::trunc(rho * 100) / 100, 1e-15) << rho;
+    EXPECT_EQ(fit_glm(MatrixD(data.col(v)), design, NoiseModel::ar1).autoregression(0, 0), fit.autoregression(0, v));
+  }
+}
+
+TEST(Fit, FewerVolumesThanRegressorsAreRefused) {
+  const MatrixD data = ar1_noise(40, 3, 0.2, 10);
+  DesignMatrix design{ar1_noise(40, 45, 0, 11), {}};
+  for (int c = 0; c < 45; ++c) design.names.push_back(std::to_string(c));
+  for (const NoiseModel noise : {NoiseModel::ols, NoiseModel::ar1, NoiseModel{2}}) {
+    try {
+      fit_glm(data, design, noise);
+      FAIL() << noise_model_name(noise);
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(),
+                  testing::HasSubstr("the design has 40 independent columns for 40 volumes, so nothing is "
+                                     "left to estimate noise; use fewer regressors"));
+    }
+  }
+  const DesignMatrix square{design.values.leftCols(40), {design.names.begin(), design.names.begin() + 40}};
+  EXPECT_THROW(fit_glm(data, square, NoiseModel::ar1), DataError);
+  const DesignMatrix most{design.values.leftCols(39), {design.names.begin(), design.names.begin() + 39}};
+  EXPECT_EQ(fit_glm(data, most, NoiseModel::ols).df, 1);
+  std::vector<std::uint8_t> keep(40, 1);
+  keep[5] = 0;
+  EXPECT_THROW(fit_glm(data, most, NoiseModel::ols, keep), DataError);
+}
+
 TEST(Fit, RefusesWhatCannotBe) {
   const DesignMatrix design = block_design(40);
   const MatrixD data = ar1_noise(40, 3, 0, 9);

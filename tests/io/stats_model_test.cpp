@@ -36,7 +36,7 @@ class StatsModelTest : public testing::Test {
          "DummyContrasts": {"Test": "t"}},
         {"Level": "Dataset", "Model": {"Type": "glm", "X": [1, "age"]},
          "DummyContrasts": {"Test": "t", "Conditions": ["age"]}}],
-      "Edges": [{"Source": "run", "Destination": "subject"}]})");
+      "Edges": [{"Source": "run", "Destination": "Subject"}, {"Source": "Subject", "Destination": "Dataset"}]})");
   }
 
   StatsModel read() const {
@@ -88,7 +88,8 @@ TEST_F(StatsModelTest, SessionsStandBetweenRunsAndSubjects) {
   json session = model_["Nodes"][1];
   session["Level"] = "Session";
   session["GroupBy"] = {"subject", "session", "contrast"};
-  model_["Nodes"].push_back(session);
+  model_["Nodes"].insert(model_["Nodes"].begin() + 1, session);
+  model_.erase("Edges");
   const StatsModel model = read();
   ASSERT_TRUE(model.session && model.subject);
   EXPECT_TRUE(model.session->has_dummy_contrasts);
@@ -111,6 +112,7 @@ TEST_F(StatsModelTest, WhatIsNotSupportedIsNamed) {
   EXPECT_THAT(after([&] { run()["Level"] = "Group"; }), HasSubstr("Nodes[0].Level: 'Group'"));
   EXPECT_THAT(after([&] {
                 model_["Nodes"][1]["Level"] = "Session";
+                model_["Nodes"][1].erase("GroupBy");
                 model_["Nodes"][1]["Model"]["X"] = {1, "age"};
               }),
               HasSubstr("Nodes[1].Model.X: 1 alone"));
@@ -119,6 +121,74 @@ TEST_F(StatsModelTest, WhatIsNotSupportedIsNamed) {
   EXPECT_THAT(after([&] { model_["Nodes"][1]["Model"]["X"] = {1, "age"}; }), HasSubstr("Nodes[1].Model.X"));
   EXPECT_THAT(after([&] { model_["Edges"][0]["Filter"] = {{"contrast", {"a"}}}; }), HasSubstr("Edges[0].Filter"));
   EXPECT_THAT(after([&] { model_.erase("Nodes"); }), HasSubstr("'Nodes' is missing"));
+}
+
+TEST_F(StatsModelTest, GroupsAreThoseOfTheLevels) {
+  const json whole = model_;
+  const auto grouped = [&](std::size_t node, const std::vector<std::string>& by) {
+    model_ = whole;
+    model_["Nodes"][node]["GroupBy"] = by;
+    return complaint();
+  };
+  EXPECT_EQ(grouped(0, {"subject", "session", "run"}), "");
+  EXPECT_EQ(grouped(0, {"run", "task", "subject"}), "");
+  EXPECT_EQ(grouped(1, {"contrast", "subject"}), "");
+  EXPECT_EQ(grouped(2, {"contrast"}), "");
+  EXPECT_THAT(grouped(0, {"subject"}), HasSubstr("Nodes[0].GroupBy: found subject, expected run, subject (and session, "
+                                                 "task if you like); other groups are not supported"));
+  EXPECT_THAT(grouped(0, {"run", "subject", "contrast"}), HasSubstr("Nodes[0].GroupBy"));
+  EXPECT_THAT(grouped(1, {"contrast"}), HasSubstr("Nodes[1].GroupBy: found contrast, expected contrast, subject;"));
+  EXPECT_THAT(grouped(1, {"subject"}), HasSubstr("Nodes[1].GroupBy"));
+  EXPECT_THAT(grouped(1, {"subject", "session", "contrast"}), HasSubstr("Nodes[1].GroupBy"));
+  EXPECT_THAT(grouped(2, {"contrast", "group"}), HasSubstr("Nodes[2].GroupBy: found contrast, group"));
+  EXPECT_THAT(grouped(2, {"subject", "contrast"}), HasSubstr("Nodes[2].GroupBy"));
+  EXPECT_THAT(grouped(2, {}), HasSubstr("Nodes[2].GroupBy"));
+  model_ = whole;
+  model_["Nodes"][1]["Level"] = "Session";
+  EXPECT_THAT(complaint(),
+              HasSubstr("Nodes[1].GroupBy: found subject, contrast, expected contrast, session, subject;"));
+}
+
+TEST_F(StatsModelTest, EdgesFollowTheLevels) {
+  const json whole = model_;
+  const auto joined = [&](const std::vector<std::pair<std::string, std::string>>& edges) {
+    model_ = whole;
+    model_["Edges"] = json::array();
+    for (const auto& [source, destination] : edges) {
+      model_["Edges"].push_back({{"Source", source}, {"Destination", destination}});
+    }
+    return complaint();
+  };
+  EXPECT_EQ(joined({{"Subject", "Dataset"}, {"run", "Subject"}}), "");
+  EXPECT_THAT(joined({{"runs", "Subject"}, {"Subject", "Dataset"}}),
+              HasSubstr("Edges[0].Source: no node is called 'runs'; there are run, Subject, Dataset"));
+  EXPECT_THAT(joined({{"run", "Subject"}, {"Subject", "group"}}), HasSubstr("Edges[1].Destination: no node"));
+  EXPECT_THAT(joined({{"Subject", "run"}, {"Subject", "Dataset"}}),
+              HasSubstr("Edges[0]: from 'Subject' to 'run' is not supported; edges must follow the levels: run → "
+                        "Subject → Dataset"));
+  EXPECT_THAT(joined({{"run", "Dataset"}}), HasSubstr("Edges[0]: from 'run' to 'Dataset'"));
+  EXPECT_THAT(joined({{"run", "run"}}), HasSubstr("Edges[0]: from 'run' to 'run'"));
+  EXPECT_THAT(joined({{"run", "Subject"}}), HasSubstr("Edges: none leads to the node 'Dataset'"));
+  model_ = whole;
+  model_.erase("Edges");
+  EXPECT_EQ(complaint(), "");
+  std::swap(model_["Nodes"][1], model_["Nodes"][2]);
+  EXPECT_THAT(complaint(), HasSubstr("Nodes: without Edges the order is that of the nodes, which must be run, Subject, "
+                                     "Dataset; found 'Dataset' in place 2"));
+  model_ = whole;
+  model_["Nodes"][2]["Name"] = "run";
+  EXPECT_THAT(complaint(), HasSubstr("Nodes: two nodes have the same name"));
+}
+
+TEST_F(StatsModelTest, OptionsAreThoseOfTheRun) {
+  const json whole = model_;
+  for (const std::size_t node : {1U, 2U}) {
+    model_ = whole;
+    model_["Nodes"][node]["Model"]["Options"] = json::object();
+    EXPECT_EQ(complaint(), "");
+    model_["Nodes"][node]["Model"]["Options"]["HighPassFilterCutoffHz"] = 0.01;
+    EXPECT_THAT(complaint(), HasSubstr(".Model.Options: is supported at the level Run alone"));
+  }
 }
 
 TEST_F(StatsModelTest, BrokenContrasts) {

@@ -315,6 +315,21 @@ with Folder() as base:
         assert not out.exists(), "refused before any work"
 
     @case
+    def a_high_pass_above_nyquist(folder, out):
+        refused(["glm", DATA, out, "--high-pass", "0.3"], "sub-01", "a high-pass of 0.3 Hz leaves nothing", "TR of 2 s",
+                "0.25 Hz", status=2)
+        assert not (out / "logs").exists(), "refused before any run is read"
+        refused(["decode", DATA, out, *FAST, "--high-pass", "0.3"], "0.3 Hz", "0.25 Hz")
+
+    @case
+    def fewer_volumes_than_regressors(folder, out):
+        err, _ = run("glm", DATA, out, "--high-pass", "0.2", "--hrf", "fir", "--participant-label", "01", status=1)
+        crash = (out / "logs" / "crash-sub-01.txt").read_text()
+        for part in ("independent columns for", "nothing is left to estimate noise", "use fewer regressors", "sub-01"):
+            assert part in crash and part in err, part
+        check_no_partial_output(out)
+
+    @case
     def overlapping_events(folder, out):
         data = copy(DATA, folder / "data")
         lines = events(data).read_text().splitlines()

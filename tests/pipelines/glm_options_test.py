@@ -111,6 +111,24 @@ def others_go_on(data, folder):
     assert found["contrasts"][0]["subjects"] == 2 and any(value != 0 for value in maps(out, "difference", "t"))
 
 
+def voxels_without_data(data, folder):
+    """Constant in one run of one subject: no effect of 0 of that subject's, but no answer of the group."""
+    run("glm", data, folder / "all-voxels", *QUESTION)
+    whole = {stat: maps(folder / "all-voxels", "difference", stat) for stat in ("effect", "t", "z")}
+    mask = gzip.decompress(next(damage.func(data, "03").glob("*run-02*_mask.nii.gz")).read_bytes())[352:]
+    holes = [voxel for voxel, inside in enumerate(mask) if inside][:5]
+    assert all(whole["t"][voxel] != 0 for voxel in holes)
+    damage.spoil_voxels(damage.bold(data, "03", "02"), next(damage.func(data, "03").glob("*run-02*_mask.nii.gz")), 5, 700)
+    out = folder / "holes"
+    errors, _ = run("glm", data, out, *QUESTION)
+    inside = sum(map(bool, mask))
+    assert f"5 of {inside} voxels have no data in at least one subject and are left out of the group" in errors, errors
+    for stat, before in whole.items():
+        found = maps(out, "difference", stat)
+        for voxel, value in enumerate(found):
+            assert value == (0 if voxel in holes else before[voxel]), (stat, voxel, value, before[voxel])
+
+
 def slices_shifted_to_the_begin(data, folder):
     """A StartTime of 0 says so, whatever --slice-time-reference says for runs without one."""
     one = ["--participant-label", "01", *QUESTION]
@@ -346,4 +364,5 @@ with Folder() as folder:
     sessions_and_wildcards(folder)
     reuse(damage.copy(data, folder / "changing"), folder)
     others_go_on(damage.copy(data, folder / "broken"), folder)
+    voxels_without_data(damage.copy(data, folder / "spoilt"), folder)
     slices_shifted_to_the_begin(damage.copy(data, folder / "shifted"), folder)

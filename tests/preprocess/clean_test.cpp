@@ -73,6 +73,22 @@ TEST(Clean, RepeatedConfoundChangesNothing) {
   }
 }
 
+// Fifty of sixty confounds repeat the others at a large scale, so rounding leaves more of them than 100·ε. Relative
+// alone would take in columns that hold nothing but rounding.
+TEST(Clean, RankOfConfoundsIsToldAtAnyScale) {
+  MatrixD confounds(120, 60);
+  confounds.leftCols(10) = 1e6 * noise(120, 10, 7);
+  for (Eigen::Index c = 10; c < 60; ++c) {
+    confounds.col(c) = (0.3 + static_cast<double>(c)) * confounds.col(c % 10) - 1.7 * confounds.col((c + 3) % 10);
+  }
+  EXPECT_EQ(orthonormal_basis(confounds).cols(), 10);
+  EXPECT_EQ(orthonormal_basis(1e-18 * noise(120, 2, 7)).cols(), 0);
+  CleanOptions raw;
+  raw.standardize_confounds = false;
+  const MatrixD few = confounds.leftCols(10);
+  EXPECT_LT(largest(clean(noise(120, 3), few, {}, raw) - clean(noise(120, 3), confounds, {}, raw)), 1e-9);
+}
+
 TEST(Clean, DriftsAmongTheConfoundsAreNotAddedTwice) {
   const MatrixD drifts = cosine_drift(60, 2, 0.01);
   ASSERT_EQ(drifts.cols(), 3);

@@ -14,6 +14,7 @@
 #include "noema/preprocess/high_variance.h"
 #include "noema/preprocess/mask.h"
 #include "noema/preprocess/mean_image.h"
+#include "noema/preprocess/resample.h"
 #include "noema/tests/io/temporary_folder.h"
 #include "noema/tests/support/test_data.h"
 
@@ -243,6 +244,40 @@ TEST_F(PreprocessRun, MapsAreFittedByLeastSquares) {
   const PreprocessedRun found = preprocess(features, untouched());
   EXPECT_NEAR(found.series.values(20, 0), 60, 1e-3);
   EXPECT_NEAR(found.series.values(20, 1), -4, 1e-3);
+}
+
+// Whatever the file's numbers are, results are those of the same numbers in single precision: z-scores of whole numbers
+// are no whole numbers.
+TEST_F(PreprocessRun, ResultsAreNotOfTheFilesType) {
+  for (float& value : image_.values) value = std::round(std::clamp((value - 1000) * 3 + 128, 0.0F, 255.0F));
+  PreprocessOptions plain;
+  plain.clean.standardize = Standardize::zscore;
+  PreprocessOptions smoothed = untouched();
+  smoothed.fwhm_mm = 4;
+  PreprocessOptions percent;
+  percent.clean.standardize = Standardize::percent;
+  for (const PreprocessOptions& options : {plain, smoothed, percent}) {
+    for (const auto& features : {features_, std::shared_ptr<const FeatureSpace>(parcels())}) {
+      const auto of = [&](NiftiType type) {
+        write_image(run_.bold, image_, {.type = type});
+        EXPECT_EQ(NiftiReader(run_.bold).facts().type, type);
+        return preprocess_run(run_, features, options).series.values;
+      };
+      const MatrixF expected = of(NiftiType::float32);
+      EXPECT_GT((expected.array() - expected.array().round()).abs().maxCoeff(), 0.1F);
+      EXPECT_EQ(of(NiftiType::int16), expected);
+      EXPECT_EQ(of(NiftiType::uint8), expected);
+    }
+  }
+  const Grid finer = covering_grid(image_.header.grid, Eigen::Matrix3d(Eigen::Matrix3d::Identity() * 1.5));
+  const auto resampled = [&](NiftiType type) {
+    write_image(run_.bold, image_, {.type = type});
+    return resample_image(read_image(run_.bold), finer).values;
+  };
+  const std::vector<float> expected = resampled(NiftiType::float32);
+  EXPECT_GT(std::count_if(expected.begin(), expected.end(), [](float x) { return x != std::round(x); }), 1000);
+  EXPECT_EQ(resampled(NiftiType::uint8), expected);
+  EXPECT_EQ(resampled(NiftiType::int16), expected);
 }
 
 TEST_F(PreprocessRun, UnusableVoxelsAreZerosAndMarked) {

@@ -52,7 +52,8 @@ TEST(Spheres, AreAllVoxelsWithinTheRadius) {
     for (std::size_t s = 0; s < 4; ++s) {
       std::vector<std::int64_t> expected;
       for (std::size_t v = 0; v < mask.voxels.size(); ++v) {
-        if ((place(mask, v) - seeds.ras_mm[s]).norm() <= radius_mm + 1e-9) expected.push_back(static_cast<std::int64_t>(v));
+        if ((place(mask, v) - seeds.ras_mm[s]).norm() <= radius_mm + 1e-9)
+          expected.push_back(static_cast<std::int64_t>(v));
       }
       EXPECT_EQ(found[s], expected) << s << " " << radius_mm;
       EXPECT_GT(found[s].size(), 0U);
@@ -74,6 +75,17 @@ TEST(Spheres, WithoutRadiusTheVoxelOfTheSeed) {
   // A small radius that reaches no centre leaves that voxel too.
   EXPECT_THAT(sphere_voxels(seeds, cube(), {0.5, false}),
               ElementsAre(ElementsAre(4 + 9 * (4 + 9 * 2)), ElementsAre(0)));
+}
+
+// Voxels of less than a millimetre: of 0, 0.7 and 1.4 mm the second holds 0.9 mm. The first and the second both have a
+// truncated coordinate of 0 mm, which nilearn takes to be the seed's voxel too.
+TEST(Spheres, TruncatedMillimetresDoNotCount) {
+  Mask mask = cube();
+  mask.grid.ras_from_voxel.diagonal() << 0.7, 0.7, 0.7, 1;
+  const Seeds seed{{{0.9, 0, 0}}, {"seed"}};
+  using testing::ElementsAre;
+  EXPECT_THAT(sphere_voxels(seed, mask, {}), ElementsAre(ElementsAre(1)));
+  EXPECT_THAT(sphere_voxels(seed, mask, {0.6, false}), ElementsAre(ElementsAre(1, 2)));
 }
 
 TEST(Spheres, OverlapAndEmptySpheresAreErrors) {

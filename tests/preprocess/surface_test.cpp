@@ -227,6 +227,12 @@ TEST(Surface, SmoothingStaysAmongTheVerticesWithValues) {
   smoother.apply(values);
   // The first pass gives 4, 0, 2, the second 3, 1, 2.
   EXPECT_THAT(values, ElementsAre(3, 1, 2));
+  const std::vector<std::int32_t> opposite{0, 1};  // neither has a neighbour
+  const SurfaceSmoother lonely(mesh, 2.2, opposite);
+  ASSERT_GT(lonely.passes(), 0);
+  std::vector<double> kept{8, -3};
+  lonely.apply(kept);
+  EXPECT_THAT(kept, ElementsAre(8, -3));
   EXPECT_THROW(smoother.apply(std::span(values).first(2)), ShapeError);
   EXPECT_THROW(SurfaceSmoother(mesh, -1), UsageError);
   const std::vector<std::int32_t> outside{6};
