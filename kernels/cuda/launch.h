@@ -39,7 +39,9 @@ class OnDevice {
   explicit OnDevice(const std::vector<float>& values) {
     const std::size_t bytes = values.size() * sizeof(float);
     check(cudaMalloc(&memory_, bytes), "allocating tables");
-    const cudaError_t copied = cudaMemcpy(memory_, values.data(), bytes, cudaMemcpyHostToDevice);
+    cudaError_t copied = cudaMemcpy(memory_, values.data(), bytes, cudaMemcpyHostToDevice);
+    // A copy from pageable memory may return before it is done, and other streams do not wait for the default one.
+    if (copied == cudaSuccess) copied = cudaStreamSynchronize(nullptr);
     if (copied != cudaSuccess) cudaFree(memory_);
     check(copied, "copying tables");
   }
