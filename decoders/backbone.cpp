@@ -8,6 +8,7 @@
 
 #include "noema/core/error.h"
 #include "noema/core/random.h"
+#include "noema/decoders/trained_parameters.h"
 #include "noema/learn/training.h"
 
 namespace noema {
@@ -39,12 +40,7 @@ class Backbone : public Network {
   }
 
   std::vector<TrainedParameter> trained_parameters() const override {
-    std::vector<TrainedParameter> list = Network::trained_parameters();
-    for (TrainedParameter& parameter : list) {
-      const bool kernel = parameter.name.find("kernel") != std::string::npos;
-      if (kernel) parameter.learning_rate_scale = options_.kernel_learning_rate_scale;
-    }
-    return list;
+    return trained_parameters_of(*this, options_.kernel_learning_rate_scale);
   }
 
   std::vector<MixerCost> mixer_costs() const override {

@@ -19,7 +19,7 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/hash.h"
-#include "noema/mixers/training_tags.h"
+#include "noema/decoders/trained_parameters.h"
 
 namespace noema {
 namespace {
@@ -45,15 +45,7 @@ class SequenceTraining : public TrainingTask {
   SequenceTraining(const SequenceModel& model, const SequenceData& data, const SequenceData& held_in, SequenceLoss loss)
       : model_(model), data_(data), held_in_(held_in), loss_(loss) {}
 
-  std::vector<TrainedParameter> parameters() override {
-    const auto tags = training_tags(model_);
-    std::vector<TrainedParameter> list;
-    for (const auto& item : model_.named_parameters()) {
-      const TrainingTag& tag = tags.at(item.key());
-      list.push_back({item.key(), item.value(), 1, tag.decay, tag.largest_learning_rate});
-    }
-    return list;
-  }
+  std::vector<TrainedParameter> parameters() override { return trained_parameters_of(model_); }
   std::int64_t size() const override { return data_.inputs.size(0); }
   at::Tensor loss(std::span<const std::int64_t> batch, StepRandom& random) override {
     const at::Tensor rows = at::tensor(at::IntArrayRef(batch.data(), batch.size()), at::TensorOptions(at::kLong));

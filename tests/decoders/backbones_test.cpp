@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "made_up_samples.h"
@@ -12,6 +14,7 @@
 #include "noema/decoders/backbone_classifier.h"
 #include "noema/decoders/long_conv_classifier.h"
 #include "noema/learn/torch_settings.h"
+#include "noema/learn/training.h"
 
 namespace noema {
 namespace {
@@ -94,6 +97,39 @@ TEST(Backbone, IsALongConvClassifierWithTheSameMixers) {
   other.fit(set);
   EXPECT_EQ(one.predict(set).decisions, other.predict(set).decisions);
   EXPECT_EQ(one.network().mixer_costs(), other.network().mixer_costs());
+}
+
+// By what their mixers say of them, not by their names: C of a state space and of a shift, and short kernels, are
+// weights.
+TEST(Backbone, TrainsKernelsAtTheirOwnRate) {
+  BackboneOptions options;
+  options.channels = 4;
+  options.kernel_learning_rate_scale = 0.25;
+  const auto conv = [](const char* kernel) {
+    return MixerDescription{"long-conv", {{"kernel", std::string(kernel)}, {"modes", std::int64_t{2}}}};
+  };
+  options.mixers = {conv("taps"), conv("state-space"), conv("shift"), {"gated-long-conv", {}}, {"short-conv", {}}};
+  RandomStream stream(0, "initial parameters");
+  at::Generator generator = make_generator(at::kCPU, stream);
+  const auto network = make_backbone(options, {.features = 3, .classes = 2, .volumes = 5}, generator);
+  std::map<std::string, TrainedParameter> found;
+  for (const TrainedParameter& parameter : network->trained_parameters()) found[parameter.name] = parameter;
+  EXPECT_EQ(found.size(), network->named_parameters().size());
+  const std::set<std::string> slow{"mixer1.kernel.log_step", "mixer1.kernel.real_part", "mixer1.kernel.frequency",
+                                   "mixer1.kernel.b", "mixer2.kernel.b"};
+  const std::set<std::string> free{"mixer0.kernel", "mixer3.kernel"};
+  const std::set<std::string> weights{"mixer1.kernel.c", "mixer2.kernel.c", "mixer3.short_kernel",
+                                      "mixer4.kernel",   "input.weight",    "mixer0.output.weight"};
+  for (const auto& names : {slow, free, weights}) {
+    for (const std::string& name : names) EXPECT_TRUE(found.contains(name)) << name;
+  }
+  for (const auto& [name, parameter] : found) {
+    const bool kernel = slow.contains(name) || free.contains(name);
+    EXPECT_EQ(parameter.learning_rate_scale, kernel ? 0.25 : 1) << name;
+    if (kernel) EXPECT_FALSE(parameter.decay) << name;
+    if (weights.contains(name)) EXPECT_TRUE(parameter.decay) << name;
+    EXPECT_EQ(parameter.largest_learning_rate == 1e-3, slow.contains(name)) << name;
+  }
 }
 
 TEST(Backbone, IsSavedWithItsListAndWhatItCosts) {
