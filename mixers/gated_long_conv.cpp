@@ -6,38 +6,22 @@
 #include <cmath>
 
 #include "noema/mixers/flops.h"
+#include "noema/mixers/shared_options.h"
 
 namespace noema {
 
 void GatedLongConvOptions::validate() const {
-  const auto require = [](bool good, const char* name, double found, const char* expected) {
-    require_option(good, "gated long convolution", name, found, expected);
-  };
-  require(channels >= 1, "channels", static_cast<double>(channels), "at least 1");
-  require(taps >= 1, "taps", static_cast<double>(taps), "at least 1");
-  require(short_taps >= 1, "short_taps", static_cast<double>(short_taps), "at least 1");
-  require(squash_threshold >= 0, "squash_threshold", squash_threshold, "a number from 0 on");
-  require(kernel_dropout >= 0 && kernel_dropout < 1, "kernel_dropout", kernel_dropout, "a number from 0 to below 1");
-  require(dropout >= 0 && dropout < 1, "dropout", dropout, "a number from 0 to below 1");
+  require_long_kernel("gated long convolution", long_kernel_of(*this));
+  require_option(short_taps >= 1, "gated long convolution", "short_taps", static_cast<double>(short_taps),
+                 "at least 1");
+  require_dropout("gated long convolution", "dropout", dropout);
 }
 
 GatedLongConv::GatedLongConv(const GatedLongConvOptions& options, at::Generator& generator)
-    : options_((options.validate(), options)) {
+    : options_((options.validate(), options)), kernel_(*this, "kernel", long_kernel_of(options), generator) {
   const std::int64_t channels = options.channels;
-  const auto long_kernel = [&](const char* name) {
-    return LongKernel(*this, name,
-                      {.channels = channels,
-                       .taps = options.taps,
-                       .kernel = options.kernel,
-                       .convention = options.convention,
-                       .start = options.start,
-                       .squash_threshold = options.squash_threshold,
-                       .dropout = options.kernel_dropout},
-                      generator);
-  };
   const auto normal = [&] { return at::empty({channels}).normal_(0, 1, generator); };
-  kernel_ = long_kernel("kernel");
-  if (options.residual) residual_kernel_ = long_kernel("residual_kernel");
+  if (options.residual) residual_kernel_ = LongKernel(*this, "residual_kernel", long_kernel_of(options), generator);
   short_kernel_ = register_parameter(
       "short_kernel", uniform_kernel(3 * channels, options.short_taps, LagConvention::causal, generator));
   const double bound = 1 / std::sqrt(static_cast<double>(options.short_taps));

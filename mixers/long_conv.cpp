@@ -1,47 +1,30 @@
 #include "noema/mixers/long_conv.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/glu.h>
 #include <ATen/ops/ones.h>
 
 #include <memory>
 
+#include "noema/mixers/flops.h"
+#include "noema/mixers/gated_output.h"
+#include "noema/mixers/shared_options.h"
+
 namespace noema {
 
 void LongConvOptions::validate() const {
-  const auto require = [](bool good, const char* name, double found, const char* expected) {
-    require_option(good, "long convolution", name, found, expected);
-  };
-  require(channels >= 1, "channels", static_cast<double>(channels), "at least 1");
-  require(taps >= 1, "taps", static_cast<double>(taps), "at least 1");
-  require(squash_threshold >= 0, "squash_threshold", squash_threshold, "a number from 0 on");
-  require(smooth_width >= 1 && smooth_width % 2 == 1, "smooth_width", static_cast<double>(smooth_width),
-          "an odd number");
-  require(kernel_dropout >= 0 && kernel_dropout < 1, "kernel_dropout", kernel_dropout, "a number from 0 to below 1");
-  require(dropout >= 0 && dropout < 1, "dropout", dropout, "a number from 0 to below 1");
+  require_long_kernel("long convolution", long_kernel_of(*this));
+  require_dropout("long convolution", "dropout", dropout);
 }
 
 LongConv::LongConv(const LongConvOptions& options, at::Generator& generator)
     : options_((options.validate(), options)),
-      kernel_(*this, "kernel",
-              {.channels = options.channels,
-               .taps = options.taps,
-               .kernel = options.kernel,
-               .convention = options.convention,
-               .start = options.start,
-               .squash_threshold = options.squash_threshold,
-               .smooth_width = options.smooth_width,
-               .published_smoothing = options.published_smoothing,
-               .dropout = options.kernel_dropout},
-              generator),
+      kernel_(*this, "kernel", long_kernel_of(options), generator),
       skip_(register_parameter("skip", at::ones({options.channels}))),
       norm_(register_module("norm", std::make_shared<LayerNorm>(options.channels))),
       output_(register_module("output", std::make_shared<Linear>(options.channels, 2 * options.channels, generator))) {}
 
 at::Tensor LongConv::output_of(const at::Tensor& x, const at::Tensor& mixed, const Draws& draws) const {
-  const at::Tensor active = noema::dropout(at::gelu(mixed), options_.dropout, draws);
-  return x + at::glu(output_->forward(active), -1);
+  return x + gated_output(mixed, *output_, options_.dropout, draws);
 }
 
 at::Tensor LongConv::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
@@ -66,7 +49,8 @@ TrainingTag LongConv::training_tag(std::string_view name, const at::Tensor& para
 
 std::int64_t LongConv::flops(std::int64_t volumes) const {
   const std::int64_t channels = options_.channels;
-  return kernel_.flops(volumes) + volumes * (4 * channels + 30) * channels;  // linear; norm, GELU, GLU of a channel
+  return kernel_.flops(volumes) + product_flops(volumes, channels, 2 * channels) +
+         volumes * channels * (kNormFlops + 2 + 2 * kActivationFlops);  // norm, D and sum, GELU and GLU
 }
 
 std::int64_t LongConv::state_bytes() const {

@@ -200,6 +200,7 @@ void suit_grid(SeparableConvOptions& options, const MixerShape& shape) {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
       kind<Attention>("attention", AttentionOptions(), suit_attention),
+      kind<ButterflyConv>("butterfly-conv", as_long_as_the_window<ButterflyConvOptions>(), suit_taps),
       kind<GatedLongConv>("gated-long-conv", as_long_as_the_window<GatedLongConvOptions>(), suit_taps),
       kind<H3>("h3", H3Options(), suit_channels),
       kind<LongConv>("long-conv", as_long_as_the_window<LongConvOptions>(), suit_taps),

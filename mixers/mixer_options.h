@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "noema/mixers/attention.h"
+#include "noema/mixers/butterfly.h"
 #include "noema/mixers/gated_long_conv.h"
 #include "noema/mixers/h3.h"
 #include "noema/mixers/long_conv.h"
@@ -88,30 +89,37 @@ void fields(Visit& visit, KernelOptions& o) {
   visit("band_coefficients", o.band_coefficients);
 }
 
-template <class Visit>
-void fields(Visit& visit, LongConvOptions& o) {
+/// What all mixers with a long kernel have.
+template <class Visit, class Options>
+void fields_of_long_kernel(Visit& visit, Options& o) {
   visit("taps", o.taps);
   fields(visit, o.kernel);
-  visit("convention", o.convention);
   visit("start", o.start);
   visit("squash_threshold", o.squash_threshold);
-  visit("smooth_width", o.smooth_width);
-  visit("published_smoothing", o.published_smoothing);
   visit("kernel_dropout", o.kernel_dropout);
   visit("dropout", o.dropout);
 }
 
 template <class Visit>
-void fields(Visit& visit, GatedLongConvOptions& o) {
-  visit("taps", o.taps);
-  fields(visit, o.kernel);
+void fields(Visit& visit, LongConvOptions& o) {
+  fields_of_long_kernel(visit, o);
   visit("convention", o.convention);
-  visit("start", o.start);
-  visit("squash_threshold", o.squash_threshold);
-  visit("kernel_dropout", o.kernel_dropout);
+  visit("smooth_width", o.smooth_width);
+  visit("published_smoothing", o.published_smoothing);
+}
+
+template <class Visit>
+void fields(Visit& visit, GatedLongConvOptions& o) {
+  fields_of_long_kernel(visit, o);
+  visit("convention", o.convention);
   visit("short_taps", o.short_taps);
   visit("residual", o.residual);
-  visit("dropout", o.dropout);
+}
+
+template <class Visit>
+void fields(Visit& visit, ButterflyConvOptions& o) {
+  fields(visit, static_cast<LongConvOptions&>(o));
+  visit("radix", o.radix);
 }
 
 template <class Visit>

@@ -10,6 +10,7 @@
 
 #include "noema/core/error.h"
 #include "noema/mixers/flops.h"
+#include "noema/mixers/shared_options.h"
 
 namespace noema {
 namespace {
@@ -84,7 +85,7 @@ void MonarchGluOptions::validate() const {
   require(channels >= 1, "channels", channels, "at least 1");
   require(blocks >= 1 && channels % blocks == 0, "blocks", blocks, "a divisor of the channels");
   require(hidden >= 0 && hidden % blocks == 0, "hidden", hidden, "a multiple of the blocks, or 0 for 2·channels");
-  require_option(dropout >= 0 && dropout < 1, "Monarch", "dropout", dropout, "a number from 0 to below 1");
+  require_dropout("Monarch", "dropout", dropout);
 }
 
 MonarchGlu::MonarchGlu(const MonarchGluOptions& options, at::Generator& generator)
@@ -104,8 +105,6 @@ at::Tensor MonarchGlu::forward(const at::Tensor& x, const at::Tensor& /*mask*/, 
   const at::Tensor v = norm_->forward(x);
   return x + dropout(output_->forward(at::gelu(gate_->forward(v)) * value_->forward(v)), options_.dropout, draws);
 }
-
-at::Tensor MonarchGlu::advance(const at::Tensor& x, MixerState& /*state*/) const { return forward(x, {}, {}); }
 
 std::int64_t MonarchGlu::flops(std::int64_t volumes) const {
   return volumes * (gate_->flops() + value_->flops() + output_->flops() + options_.channels * (kNormFlops + 1) +

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "noema/mixers/mixer.h"
+#include "noema/mixers/channel_mixer.h"
 
 namespace noema {
 
@@ -60,17 +60,13 @@ struct MonarchGluOptions {
   void validate() const;
 };
 
-/// x + dropout(O·(GELU(G·v) ∘ (V·v))) with v = LayerNorm(x), all three maps structured. Remembers nothing.
-class MonarchGlu : public Mixer {
+/// x + dropout(O·(GELU(G·v) ∘ (V·v))) with v = LayerNorm(x), all three maps structured.
+class MonarchGlu : public ChannelMixer {
  public:
   MonarchGlu(const MonarchGluOptions& options, at::Generator& generator);
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const override;
   std::int64_t flops(std::int64_t volumes) const override;
-  std::int64_t state_bytes() const override { return 0; }
-  bool has_recurrence() const override { return true; }
-  MixerState initial_state(std::int64_t /*batch*/) const override { return {}; }
-  at::Tensor advance(const at::Tensor& x, MixerState& state) const override;
 
  private:
   MonarchGluOptions options_;

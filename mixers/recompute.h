@@ -1,22 +1,19 @@
-// mixers/recompute: less memory in training, for one more forward pass.
+// mixers/recompute: less memory in training, for operations that are done once more.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
-
-#include "noema/mixers/mixer.h"
+#include <functional>
+#include <vector>
 
 namespace noema {
 
-/// mixer.forward(x, mask, draws), for whose gradient nothing but `x` is kept: backward computes what is between once
-/// more, with the same draws.
+/// body(inputs), for whose gradient nothing but `inputs` is kept: backward computes what is between once more.
 ///
-/// @return Values and gradients are those of `forward`, once; they depend on parameters as they are at backward. Cost:
-/// of
-///         two forward passes and one backward.
-/// @throws c10::Error when a gradient of the gradient is asked for.
-at::Tensor recomputed(const std::shared_ptr<const Mixer>& mixer, const at::Tensor& x, const at::Tensor& mask,
-                      const Draws& draws);
+/// @param body a function of its inputs alone: it draws no random numbers, and refers to nothing that may be gone when
+///             the gradient is asked for.
+/// @return     Values and gradients, those of gradients too, are those of `body`. Cost: of another `body` in backward.
+at::Tensor recomputed(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& body,
+                      const std::vector<at::Tensor>& inputs);
 
 }  // namespace noema

@@ -3,14 +3,14 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/glu.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include "noema/core/error.h"
 #include "noema/mixers/flops.h"
+#include "noema/mixers/gated_output.h"
+#include "noema/mixers/shared_options.h"
 
 namespace noema {
 namespace {
@@ -49,18 +49,18 @@ void SeparableConvOptions::validate() const {
   };
   for (const std::int64_t size : grid) require(size >= 1, "grid", size, "at least 1 along each axis");
   require(features >= 2, "features", features, "at least 2, of which the norm leaves something");
-  require(taps >= 1, "taps", taps, "at least 1");
+  for (const std::int64_t side : taps) require(side >= 0, "taps", side, "at least 1, or 0 for none, along each axis");
   require(time_taps >= 0, "time_taps", time_taps, "at least 1, or 0 for none");
-  require_option(dropout >= 0 && dropout < 1, "separable convolution", "dropout", dropout,
-                 "a number from 0 to below 1");
+  require_dropout("separable convolution", "dropout", dropout);
 }
 
 SeparableConv::SeparableConv(const SeparableConvOptions& options, at::Generator& generator)
     : options_((options.validate(), options)) {
   constexpr std::array kNames{"x_kernel", "y_kernel", "z_kernel"};
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    kernels_[axis] =
-        register_parameter(kNames[axis], starting_taps(options.features, options.taps, /*two_sided=*/true, generator));
+    if (options.taps[axis] == 0) continue;
+    kernels_[axis] = register_parameter(
+        kNames[axis], starting_taps(options.features, options.taps[axis], /*two_sided=*/true, generator));
   }
   if (options.time_taps > 0) {
     time_kernel_ = register_parameter(
@@ -83,12 +83,15 @@ at::Tensor SeparableConv::on_grid(const at::Tensor& x) const {
 }
 
 std::vector<AxisKernel> SeparableConv::in_space() const {
-  return {{2, kernels_[0]}, {3, kernels_[1]}, {4, kernels_[2]}};
+  std::vector<AxisKernel> kernels;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    if (kernels_[axis].defined()) kernels.push_back({static_cast<std::int64_t>(axis) + 2, kernels_[axis]});
+  }
+  return kernels;
 }
 
 at::Tensor SeparableConv::behind_convolution(const at::Tensor& x, const at::Tensor& mixed, const Draws& draws) const {
-  const at::Tensor active = noema::dropout(at::gelu(mixed), options_.dropout, draws);
-  return x + at::glu(output_->forward(active), -1).reshape(x.sizes());
+  return x + gated_output(mixed, *output_, options_.dropout, draws).reshape(x.sizes());
 }
 
 at::Tensor SeparableConv::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
@@ -122,8 +125,10 @@ TrainingTag SeparableConv::training_tag(std::string_view name, const at::Tensor&
 std::int64_t SeparableConv::flops(std::int64_t volumes) const {
   const std::int64_t values = volumes * places() * options_.features;
   std::int64_t convolutions = 0;
-  for (const std::int64_t size : options_.grid) {
-    convolutions += convolution_flops(values / size, size, options_.taps, /*two_sided=*/true);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    if (options_.taps[axis] == 0) continue;
+    const std::int64_t size = options_.grid[axis];
+    convolutions += convolution_flops(values / size, size, options_.taps[axis], /*two_sided=*/true);
   }
   if (options_.time_taps > 0) {
     convolutions += convolution_flops(values / volumes, volumes, options_.time_taps);

@@ -21,8 +21,8 @@ struct AxisKernel {
   LagConvention convention = LagConvention::bidirectional;
 };
 
-/// x (…, C) convolved along each axis in turn: the convolution with the outer product of the kernels. Outside of the
-/// tensor x is zero.
+/// x (…, C) of any number of axes, convolved along each of those that have a kernel in turn: the convolution with the
+/// outer product of the kernels. Outside of the tensor x is zero.
 ///
 /// @return shaped as x. Gradient and cost: as `long_convolution` of all lines along each axis. @throws ShapeError
 at::Tensor separable_convolution(const at::Tensor& x, const std::vector<AxisKernel>& kernels);
@@ -32,9 +32,9 @@ struct SeparableConvOptions {
   std::array<std::int64_t, 3> grid{1, 1, 1};
   /// C, at least 2.
   std::int64_t features = 4;
-  /// Taps to each side along X, Y and Z.
-  std::int64_t taps = 5;
-  /// Taps of a causal kernel in time; 0: volumes are not mixed.
+  /// Taps to each side along X, Y and Z; 0: no kernel along this axis.
+  std::array<std::int64_t, 3> taps{5, 5, 5};
+  /// Taps of a causal kernel in time; 0: no kernel, volumes are not mixed.
   std::int64_t time_taps = 0;
   double dropout = 0.2;
 
@@ -68,9 +68,9 @@ class SeparableConv : public Mixer {
   at::Tensor behind_convolution(const at::Tensor& x, const at::Tensor& mixed, const Draws& draws) const;
 
   SeparableConvOptions options_;
-  std::array<at::Tensor, 3> kernels_;
-  at::Tensor time_kernel_;  // undefined without time
-  at::Tensor skip_;         // (C): D
+  std::array<at::Tensor, 3> kernels_;  // undefined along axes without
+  at::Tensor time_kernel_;             // undefined without time
+  at::Tensor skip_;                    // (C): D
   std::shared_ptr<LayerNorm> norm_;
   std::shared_ptr<Linear> output_;
 };

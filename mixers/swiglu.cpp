@@ -3,13 +3,14 @@
 #include <ATen/ops/silu.h>
 
 #include "noema/mixers/flops.h"
+#include "noema/mixers/shared_options.h"
 
 namespace noema {
 
 void SwiGluOptions::validate() const {
   require_option(channels >= 1, "SwiGLU", "channels", static_cast<double>(channels), "at least 1");
   require_option(hidden >= 0, "SwiGLU", "hidden", static_cast<double>(hidden), "at least 1, or 0 for 8·channels / 3");
-  require_option(dropout >= 0 && dropout < 1, "SwiGLU", "dropout", dropout, "a number from 0 to below 1");
+  require_dropout("SwiGLU", "dropout", dropout);
 }
 
 SwiGlu::SwiGlu(const SwiGluOptions& options, at::Generator& generator)
@@ -23,8 +24,6 @@ at::Tensor SwiGlu::forward(const at::Tensor& x, const at::Tensor& /*mask*/, cons
   const auto parts = input_->forward(norm_->forward(x)).chunk(2, -1);  // g, v
   return x + dropout(output_->forward(at::silu(parts[0]) * parts[1]), options_.dropout, draws);
 }
-
-at::Tensor SwiGlu::advance(const at::Tensor& x, MixerState& /*state*/) const { return forward(x, {}, {}); }
 
 std::int64_t SwiGlu::flops(std::int64_t volumes) const {
   const std::int64_t channels = options_.channels;

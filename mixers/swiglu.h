@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "noema/mixers/mixer.h"
+#include "noema/mixers/channel_mixer.h"
 
 namespace noema {
 
@@ -21,17 +21,13 @@ struct SwiGluOptions {
   void validate() const;
 };
 
-/// x + dropout(O·(silu(g) ∘ v)) with [g, v] = P·LayerNorm(x). Mixes channels and remembers nothing.
-class SwiGlu : public Mixer {
+/// x + dropout(O·(silu(g) ∘ v)) with [g, v] = P·LayerNorm(x).
+class SwiGlu : public ChannelMixer {
  public:
   SwiGlu(const SwiGluOptions& options, at::Generator& generator);
 
   at::Tensor forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const override;
   std::int64_t flops(std::int64_t volumes) const override;
-  std::int64_t state_bytes() const override { return 0; }
-  bool has_recurrence() const override { return true; }
-  MixerState initial_state(std::int64_t /*batch*/) const override { return {}; }
-  at::Tensor advance(const at::Tensor& x, MixerState& state) const override;
 
  private:
   SwiGluOptions options_;

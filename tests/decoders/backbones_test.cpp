@@ -126,8 +126,8 @@ TEST(Backbone, TrainsKernelsAtTheirOwnRate) {
   for (const auto& [name, parameter] : found) {
     const bool kernel = slow.contains(name) || free.contains(name);
     EXPECT_EQ(parameter.learning_rate_scale, kernel ? 0.25 : 1) << name;
-    if (kernel) EXPECT_FALSE(parameter.decay) << name;
-    if (weights.contains(name)) EXPECT_TRUE(parameter.decay) << name;
+    EXPECT_FALSE(kernel && parameter.decay) << name;
+    EXPECT_TRUE(parameter.decay || !weights.contains(name)) << name;
     EXPECT_EQ(parameter.largest_learning_rate == 1e-3, slow.contains(name)) << name;
   }
 }

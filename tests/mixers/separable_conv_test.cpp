@@ -10,8 +10,13 @@ namespace {
 
 using namespace written_out;
 
-/// Lag l of a two-sided kernel (2, C, L), as (C).
+/// Lag l of a two-sided kernel (2, C, L) or a causal one (C, L), as (C); 1 of lag 0 without a kernel.
 at::Tensor tap(const at::Tensor& kernel, std::int64_t lag) {
+  if (!kernel.defined()) return at::ones({1}, at::TensorOptions(at::kDouble)) * (lag == 0 ? 1 : 0);
+  if (kernel.dim() == 2) {
+    const bool has = lag >= 0 && lag < kernel.size(1);
+    return has ? kernel.select(1, lag) : at::zeros({kernel.size(0)}, kernel.options());
+  }
   const std::int64_t taps = kernel.size(2);
   if (lag >= taps || lag < -taps) return at::zeros({kernel.size(1)}, kernel.options());
   return lag >= 0 ? kernel[0].select(1, lag) : kernel[1].select(1, -1 - lag);
@@ -34,20 +39,60 @@ at::Tensor direct_in_space(const at::Tensor& v, const at::Tensor& kx, const at::
   return y;
 }
 
-TEST(SeparableConvolution, IsThatWithTheOuterProductOfItsKernels) {
+TEST(SeparableConvolution, TakesItsAxesInAnyOrder) {
   const at::Tensor x = normal({3, 4, 2, 3, 5}, "x");
   const at::Tensor kx = normal({2, 5, 3}, "kx"), ky = normal({2, 5, 2}, "ky"), kz = normal({2, 5, 4}, "kz");
   const at::Tensor expected = direct_in_space(x, kx, ky, kz);
-  EXPECT_LT(largest_difference(separable_convolution(x, {{1, kx}, {2, ky}, {3, kz}}), expected), 1e-11);
   EXPECT_LT(largest_difference(separable_convolution(x, {{3, kz}, {1, kx}, {2, ky}}), expected), 1e-11);
   EXPECT_THROW(separable_convolution(x, {{4, kx}}), ShapeError);
+}
+
+/// (N, …, C) with the outer product of a kernel for each axis but the first and the last, place by place.
+at::Tensor direct(const at::Tensor& x, const std::vector<at::Tensor>& kernels) {
+  const at::Tensor flat = x.flatten(1, -2);  // (N, places, C)
+  at::Tensor y = at::zeros(flat.sizes(), x.options());
+  for (std::int64_t to = 0; to < flat.size(1); ++to) {
+    for (std::int64_t from = 0; from < flat.size(1); ++from) {
+      at::Tensor weight = at::ones({1}, x.options());
+      std::int64_t rest_to = to, rest_from = from;
+      for (std::size_t axis = kernels.size(); axis > 0; --axis) {
+        const std::int64_t size = x.size(static_cast<std::int64_t>(axis));
+        weight = weight * tap(kernels[axis - 1], rest_to % size - rest_from % size);
+        rest_to /= size;
+        rest_from /= size;
+      }
+      y.select(1, to) += flat.select(1, from) * weight;
+    }
+  }
+  return y.view(x.sizes());
+}
+
+// Series of volumes, (N, X, Y, Z, T, C): along any of the axes, of time to one side alone.
+TEST(SeparableConvolution, IsTheDirectSumOfSeriesOfVolumesForEverySetOfAxes) {
+  const at::Tensor x = normal({1, 2, 3, 2, 3, 2}, "x");
+  const at::Tensor kernels[] = {normal({2, 2, 2}, "kx"), normal({2, 2, 4}, "ky"), normal({2, 2, 1}, "kz"),
+                                normal({2, 3}, "kt")};
+  for (unsigned set = 0; set < 16; ++set) {
+    SCOPED_TRACE(set);
+    std::vector<at::Tensor> chosen(4);
+    std::vector<AxisKernel> along;
+    for (std::size_t axis = 0; axis < 4; ++axis) {
+      if ((set >> axis & 1) == 0) continue;
+      chosen[axis] = kernels[axis];
+      along.push_back({static_cast<std::int64_t>(axis) + 1, kernels[axis],
+                       axis == 3 ? LagConvention::causal : LagConvention::bidirectional});
+    }
+    const at::Tensor expected = direct(x, chosen);
+    EXPECT_LT(largest_difference(separable_convolution(x, along), expected), 1e-11);
+    EXPECT_EQ(largest_difference(x, expected) > 0.1, set > 0);
+  }
 }
 
 SeparableConvOptions options_of(std::int64_t time_taps) {
   SeparableConvOptions options;
   options.grid = {2, 1, 3};
   options.features = 3;
-  options.taps = 2;
+  options.taps = {2, 2, 2};
   options.time_taps = time_taps;
   return options;
 }
@@ -77,6 +122,16 @@ TEST(SeparableConv, IsTheFormulaOfItsDescriptionInThreeAndFourDimensions) {
     expect_formula<SeparableConv>(options_of(time_taps), kWidth,
                                   [&](const at::Tensor& x, Values& p) { return formula(x, p, time_taps); });
   }
+}
+
+TEST(SeparableConv, TakesAnyOfTheAxes) {
+  SeparableConvOptions options = options_of(0);
+  options.taps = {0, 0, 2};
+  expect_formula<SeparableConv>(options, kWidth, [&](const at::Tensor& x, Values& p) { return formula(x, p, 0); });
+  EXPECT_EQ(filled<SeparableConv>(options)->parameter_count(), 2 * 3 * 2 + 3 + 6 + 6 * 4);
+  EXPECT_EQ(filled<SeparableConv>(options)->flops(9), 9 * kWidth * (2 * 4 + 2 * 2 * 3 + 30));
+  options.taps = {0, -1, 2};
+  EXPECT_THROW(options.validate(), UsageError);
 }
 
 TEST(SeparableConv, DropsOutOnlyWithDraws) {
