@@ -80,7 +80,7 @@ TEST_F(BackboneConfig, NamesLineAndWhatIsExpected) {
   EXPECT_THAT(error_of("[[mixer]]\nrepeat = 2\n"), HasSubstr("found a mixer without a kind, expected kind = one of"));
   const std::string unknown = error_of("[[mixer]]\nkind = 'swiglu'\n\n[[mixer]]\nkind = 'h4'\n");
   EXPECT_THAT(unknown, HasSubstr("line 5: there is no mixer of kind 'h4'; did you mean 'h3'?, expected one of"));
-  EXPECT_THAT(unknown, HasSubstr("attention, gated-long-conv, h3"));
+  EXPECT_THAT(unknown, HasSubstr("attention, butterfly-conv, gated-long-conv, h3"));
   EXPECT_THAT(error_of("[[mixer]]\nkind = 'swiglu'\nhiden = 4\n"), HasSubstr("line 3: a mixer of kind 'swiglu' has no "
                                                                              "option 'hiden'; did you mean 'hidden'?"));
   EXPECT_THAT(error_of("[[mixer]]\nkind = 'swiglu'\nhidden = 'many'\n"), HasSubstr("line 3: option hidden"));
