@@ -60,7 +60,7 @@ with Folder() as out:
     own.write_text("[[mixer]]\nkind = 'swiglu'\n[[mixer]]\nkind = 'hh3'\n")
     said = error_of("train", first, out / "x", "--backbone", own)
     assert f"'{own}' line 4: there is no mixer of kind 'hh3'; did you mean 'h3'?" in said, said
-    assert "expected one of attention, gated-long-conv" in said and said.count("error:") == 1, said
+    assert "expected one of attention, butterfly-conv, gated-long-conv" in said and said.count("error:") == 1, said
     assert "--backbone FILE.toml" in error_of("train", first, out / "x", "--model", "backbone", status=2)
     assert not (out / "x").exists()
 
