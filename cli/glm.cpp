@@ -100,9 +100,9 @@ OptionGroup inference_group() {
        integer("cluster-threshold", "VOXELS", "Leave out clusters of fewer voxels").by_default("0").range(0, 1e9),
        integer("permutations", "N",
                "Also p values from rearranging the subjects' effects so many times (all ways, where those are no "
-               "more), corrected for all voxels: of t, and of size and mass of clusters; 0: none. Signs are flipped "
-               "where a mean is asked for, else subjects are shuffled, both of what the other columns of the group's "
-               "model leave (Freedman and Lane). For t contrasts")
+               "more), corrected for all voxels: of t or F, and of size and mass of clusters; 0: none. Signs are "
+               "flipped where a mean is asked for, else subjects are shuffled, both of what the other columns of the "
+               "group's model leave (Freedman and Lane)")
            .by_default("0")
            .range(0, 1e9),
        flag("tfce", "Also permute threshold-free cluster enhancement; needs --permutations"),

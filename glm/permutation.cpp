@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/fisher_f.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
@@ -13,7 +14,6 @@
 #include "noema/core/progress.h"
 #include "noema/glm/arrangements.h"
 #include "noema/glm/clusters.h"
-#include "noema/glm/dense_products.h"
 #include "noema/glm/permuted_model.h"
 #include "noema/glm/tfce.h"
 
@@ -24,10 +24,9 @@ constexpr std::int64_t kBatch = 32;       // arrangements of one matrix product
 constexpr std::int64_t kBatchOfMaps = 8;  // where whole maps are kept
 constexpr Eigen::Index kBlock = 1024;     // voxels of one matrix product: the product stays in cache
 constexpr double kTieTolerance = 1e-9;    // of the observed value: as large, but for rounding
-constexpr double kSmallestRest = 1e-15;   // of the squared length of a voxel's data, where the model explains all
 
 struct Maxima {
-  double t = 0, tfce = 0;
+  double voxels = 0, tfce = 0;  // voxels: t or F
   ClusterExtremes clusters;
 };
 
@@ -36,83 +35,68 @@ class RearrangedFit {
  public:
   RearrangedFit(PermutedModel model, const Mask* mask, const PermutedOlsOptions& options)
       : model_(std::move(model)), mask_(mask), options_(options) {
-    tfce_options_.two_sided = options.two_sided;
-    if (options.cluster_forming_p) {
-      const double tail = options.two_sided ? *options.cluster_forming_p / 2 : *options.cluster_forming_p;
-      threshold_t_ = boost::math::quantile(boost::math::complement(boost::math::students_t(model_.df), tail));
-    }
+    if (model_.df_numerator > 0) options_.two_sided = false;  // F is large whatever the signs
+    tfce_options_.two_sided = options_.two_sided;
+    if (options_.cluster_forming_p) threshold_ = height_of(*options_.cluster_forming_p);
   }
 
   const PermutedModel& model() const { return model_; }
-  double threshold_t() const { return threshold_t_; }
+  bool two_sided() const { return options_.two_sided; }
+  double threshold() const { return threshold_; }
   TfceOptions tfce_options() const { return tfce_options_; }
 
-  /// (K, V): t of each arranged model.
-  MatrixD t_maps(const std::vector<Eigen::MatrixXd>& models) const {
-    const MatrixD weights = stacked(models);
-    MatrixD t(static_cast<Eigen::Index>(models.size()), model_.data.cols());
-    for (Eigen::Index v = 0; v < t.cols(); v += kBlock) {
-      const Eigen::Index width = std::min(kBlock, t.cols() - v);
-      t.middleCols(v, width) = t_of_block(weights, t.rows(), v, width);
+  /// (K, V): t or F of each arranged model.
+  MatrixD maps(const std::vector<Eigen::MatrixXd>& models) const {
+    const MatrixD stacked = stacked_models(models);
+    MatrixD maps(static_cast<Eigen::Index>(models.size()), voxels());
+    for (Eigen::Index v = 0; v < maps.cols(); v += kBlock) {
+      const Eigen::Index width = std::min(kBlock, maps.cols() - v);
+      maps.middleCols(v, width) = permuted_statistic(model_, stacked, v, width);
     }
-    return t;
+    return maps;
   }
 
   std::vector<Maxima> maxima(const std::vector<Eigen::MatrixXd>& models) const {
     std::vector<Maxima> found(models.size());
     if (options_.tfce || options_.cluster_forming_p) {
-      maxima_of_maps(t_maps(models), found);
+      maxima_of_maps(maps(models), found);
       return found;
     }
-    const MatrixD weights = stacked(models);
-    const auto count = static_cast<Eigen::Index>(models.size());
-    for (Maxima& entry : found) entry.t = -std::numeric_limits<double>::infinity();
-    for (Eigen::Index v = 0; v < model_.data.cols(); v += kBlock) {
-      const MatrixD t = t_of_block(weights, count, v, std::min(kBlock, model_.data.cols() - v));
-      for (Eigen::Index k = 0; k < count; ++k) {
+    const MatrixD stacked = stacked_models(models);
+    for (Maxima& entry : found) entry.voxels = -std::numeric_limits<double>::infinity();
+    for (Eigen::Index v = 0; v < voxels(); v += kBlock) {
+      const MatrixD maps = permuted_statistic(model_, stacked, v, std::min(kBlock, voxels() - v));
+      for (Eigen::Index k = 0; k < maps.rows(); ++k) {
         Maxima& entry = found[static_cast<std::size_t>(k)];
-        entry.t = std::max(entry.t, largest(t.row(k)));
+        entry.voxels = std::max(entry.voxels, largest(maps.row(k)));
       }
     }
     return found;
   }
 
  private:
-  double largest(const auto& t) const { return options_.two_sided ? t.cwiseAbs().maxCoeff() : t.maxCoeff(); }
+  Eigen::Index voxels() const { return model_.data.front().cols(); }
 
-  /// (K·M, n): the first column of each model, then the second of each …
-  MatrixD stacked(const std::vector<Eigen::MatrixXd>& models) const {
-    const auto count = static_cast<Eigen::Index>(models.size());
-    MatrixD weights(count * model_.model.cols(), model_.model.rows());
-    for (Eigen::Index k = 0; k < count; ++k) {
-      for (Eigen::Index m = 0; m < model_.model.cols(); ++m) {
-        weights.row(m * count + k) = models[static_cast<std::size_t>(k)].col(m).transpose();
-      }
-    }
-    return weights;
+  double largest(const auto& map) const { return options_.two_sided ? map.cwiseAbs().maxCoeff() : map.maxCoeff(); }
+
+  /// The t or F of an uncorrected p.
+  double height_of(double p) const {
+    using namespace boost::math;
+    if (model_.df_numerator > 0) return quantile(complement(fisher_f(model_.df_numerator, model_.df), p));
+    return quantile(complement(students_t(model_.df), options_.two_sided ? p / 2 : p));
   }
 
-  /// t = b √(df / (1 − Σa² − b²)), where b and a are what the tested variate and the confounds share with the data.
-  MatrixD t_of_block(const MatrixD& weights, Eigen::Index count, Eigen::Index begin, Eigen::Index width) const {
-    const MatrixD shares = dense_product(weights, model_.data.middleCols(begin, width));
-    MatrixD rest = 1 - shares.topRows(count).array().square();
-    for (Eigen::Index m = 1; m < model_.model.cols(); ++m) {
-      rest.array() -= shares.middleRows(m * count, count).array().square();
-    }
-    return shares.topRows(count).array() * (model_.df / rest.array().max(kSmallestRest)).sqrt();
-  }
-
-  void maxima_of_maps(const MatrixD& t, std::vector<Maxima>& found) const {
+  void maxima_of_maps(const MatrixD& maps, std::vector<Maxima>& found) const {
     std::optional<ClusterFinder> finder;
     std::optional<Tfce> enhancer;
     if (options_.cluster_forming_p) finder.emplace(*mask_);
     if (options_.tfce) enhancer.emplace(*mask_, tfce_options_);
-    Eigen::VectorXd enhanced(t.cols());
-    for (Eigen::Index k = 0; k < t.rows(); ++k) {
+    Eigen::VectorXd enhanced(maps.cols());
+    for (Eigen::Index k = 0; k < maps.rows(); ++k) {
       Maxima& entry = found[static_cast<std::size_t>(k)];
-      const std::span<const double> map(t.row(k).data(), static_cast<std::size_t>(t.cols()));
-      entry.t = largest(t.row(k));
-      if (finder) entry.clusters = largest_clusters(*finder, map, threshold_t_, options_.two_sided);
+      const std::span<const double> map(maps.row(k).data(), static_cast<std::size_t>(maps.cols()));
+      entry.voxels = largest(maps.row(k));
+      if (finder) entry.clusters = largest_clusters(*finder, map, threshold_, options_.two_sided);
       if (!enhancer) continue;
       enhancer->enhance(map, {enhanced.data(), map.size()});
       entry.tfce = largest(enhanced);
@@ -123,7 +107,7 @@ class RearrangedFit {
   const Mask* mask_;
   PermutedOlsOptions options_;
   TfceOptions tfce_options_;
-  double threshold_t_ = 0;
+  double threshold_ = 0;
 };
 
 std::vector<Maxima> maxima_of(const RearrangedFit& test, const Arrangements& arrangements, bool keeps_maps) {
@@ -160,19 +144,20 @@ MaxTest corrected(Eigen::VectorXd stat, const std::vector<Maxima>& maxima, bool 
 }
 
 void add_clusters(PermutedOlsResult& result, const std::vector<Maxima>& maxima, const Mask& mask, bool two_sided) {
-  const auto voxels = static_cast<std::size_t>(result.t.stat.size());
-  Eigen::VectorXd size = Eigen::VectorXd::Zero(result.t.stat.size()), mass = size;
+  const Eigen::VectorXd& stat = result.voxels.stat;
+  Eigen::VectorXd size = Eigen::VectorXd::Zero(stat.size()), mass = size;
   ClusterFinder finder(mask);
   for (const int sign : {1, -1}) {
     if (sign < 0 && !two_sided) break;
-    finder.find({result.t.stat.data(), voxels}, result.cluster_threshold_t, sign, [&](auto members) {
-      double sum = 0;
-      for (const std::int32_t v : members) sum += std::abs(result.t.stat[v]) - result.cluster_threshold_t;
-      for (const std::int32_t v : members) {
-        size[v] = static_cast<double>(members.size());
-        mass[v] = sum;
-      }
-    });
+    finder.find({stat.data(), static_cast<std::size_t>(stat.size())}, result.cluster_threshold, sign,
+                [&](auto members) {
+                  double sum = 0;
+                  for (const std::int32_t v : members) sum += std::abs(stat[v]) - result.cluster_threshold;
+                  for (const std::int32_t v : members) {
+                    size[v] = static_cast<double>(members.size());
+                    mass[v] = sum;
+                  }
+                });
   }
   result.cluster_size = corrected(size, maxima, false, [](const Maxima& m) { return m.clusters.size; });
   result.cluster_mass = corrected(mass, maxima, false, [](const Maxima& m) { return m.clusters.mass; });
@@ -193,31 +178,32 @@ void check(const MatrixD& data, const Mask* mask, const PermutedOlsOptions& opti
   }
 }
 
-PermutedOlsResult permute(const MatrixD& data, const TestedVariate& variate, const Mask* mask,
-                          const PermutedOlsOptions& options) {
-  check(data, mask, options);
-  const RearrangedFit test(make_permuted_model(data, variate), mask, options);
-  const Arrangements arrangements(test.model().kind, data.rows(), options.permutations, options.seed);
+PermutedOlsResult permute(std::span<const MatrixD> data, const TestedVariate& variate, PermutedStatistic statistic,
+                          const Mask* mask, const PermutedOlsOptions& options) {
+  for (const MatrixD& effect : data) check(effect, mask, options);
+  const RearrangedFit test(make_permuted_model(data, variate, statistic), mask, options);
+  const Arrangements arrangements(test.model().kind, data.front().rows(), options.permutations, options.seed);
   const std::vector<Maxima> maxima =
       maxima_of(test, arrangements, options.tfce || options.cluster_forming_p.has_value());
 
   PermutedOlsResult result;
   result.df = test.model().df;
+  result.df_numerator = test.model().df_numerator;
   result.permutations = arrangements.count();
   result.exhaustive = arrangements.exhaustive();
   result.flips_signs = test.model().kind == Arrangements::Kind::signs;
   result.constant_voxels = test.model().constant_voxels;
-  const Eigen::VectorXd t = test.t_maps({test.model().model}).row(0).transpose();
-  result.t = corrected(t, maxima, options.two_sided, [](const Maxima& m) { return m.t; });
+  const Eigen::VectorXd stat = test.maps({test.model().model}).row(0).transpose();
+  result.voxels = corrected(stat, maxima, test.two_sided(), [](const Maxima& m) { return m.voxels; });
   if (options.tfce) {
-    Eigen::VectorXd enhanced(t.size());
-    const auto voxels = static_cast<std::size_t>(t.size());
-    Tfce(*mask, test.tfce_options()).enhance({t.data(), voxels}, {enhanced.data(), voxels});
-    result.tfce = corrected(enhanced, maxima, options.two_sided, [](const Maxima& m) { return m.tfce; });
+    Eigen::VectorXd enhanced(stat.size());
+    const auto voxels = static_cast<std::size_t>(stat.size());
+    Tfce(*mask, test.tfce_options()).enhance({stat.data(), voxels}, {enhanced.data(), voxels});
+    result.tfce = corrected(enhanced, maxima, test.two_sided(), [](const Maxima& m) { return m.tfce; });
   }
   if (options.cluster_forming_p) {
-    result.cluster_threshold_t = test.threshold_t();
-    add_clusters(result, maxima, *mask, options.two_sided);
+    result.cluster_threshold = test.threshold();
+    add_clusters(result, maxima, *mask, test.two_sided());
   }
   return result;
 }
@@ -226,12 +212,30 @@ PermutedOlsResult permute(const MatrixD& data, const TestedVariate& variate, con
 
 PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& tested, const MatrixD& confounds,
                                const Mask* mask, const PermutedOlsOptions& options) {
-  return permute(data, variate_of_columns(tested, confounds, options.model_intercept), mask, options);
+  return permute({&data, 1}, variate_of_columns(tested, confounds, options.model_intercept), PermutedStatistic::t, mask,
+                 options);
 }
 
 PermutedOlsResult permuted_contrast(const MatrixD& data, const DesignMatrix& design, const Eigen::VectorXd& weights,
                                     const Mask* mask, const PermutedOlsOptions& options) {
-  return permute(data, variate_of_contrast(design, weights), mask, options);
+  return permute({&data, 1}, variate_of_contrast(design, weights.transpose()), PermutedStatistic::t, mask, options);
+}
+
+PermutedOlsResult permuted_f_contrast(const MatrixD& data, const DesignMatrix& design, const Eigen::MatrixXd& rows,
+                                      const Mask* mask, const PermutedOlsOptions& options) {
+  return permute({&data, 1}, variate_of_contrast(design, rows), PermutedStatistic::f, mask, options);
+}
+
+PermutedOlsResult permuted_joint_contrast(std::span<const MatrixD> effects, const DesignMatrix& design,
+                                          const Eigen::VectorXd& weights, const Mask* mask,
+                                          const PermutedOlsOptions& options) {
+  if (effects.empty()) throw UsageError("a joint permutation test of effects needs effects; got none");
+  for (const MatrixD& effect : effects) {
+    if (effect.cols() == effects.front().cols()) continue;
+    throw ShapeError(fmt::format("a joint permutation test got effects of {} and of {} voxels, expected the same",
+                                 effects.front().cols(), effect.cols()));
+  }
+  return permute(effects, variate_of_contrast(design, weights.transpose()), PermutedStatistic::f, mask, options);
 }
 
 }  // namespace noema

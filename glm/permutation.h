@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "noema/glm/design.h"
@@ -15,14 +16,15 @@ namespace noema {
 struct PermutedOlsOptions {
   /// Random arrangements at most; where all there are are no more, those are taken and p values are exact.
   std::int64_t permutations = 10'000;
-  /// Effects of both signs count; else positive ones alone.
+  /// Effects of both signs count; else positive ones alone. F counts both in any case.
   bool two_sided = true;
   /// A constant is fitted beside the confounds, unless the tested variate is constant itself.
   bool model_intercept = true;
   std::uint64_t seed = 0;
   /// Also threshold-free cluster enhancement.
   bool tfce = false;
-  /// Also sizes and masses of clusters of voxels whose uncorrected p (of t; two-sided where the test is) is below this.
+  /// Also sizes and masses of clusters of voxels whose uncorrected p (of t, two-sided where the test is, or of F) is
+  /// below this.
   std::optional<double> cluster_forming_p;
 };
 
@@ -34,16 +36,17 @@ struct MaxTest {
 };
 
 struct PermutedOlsResult {
-  MaxTest t;
+  MaxTest voxels;  // t, or F
   std::optional<MaxTest> tfce;
   std::optional<MaxTest> cluster_size;  // of each voxel's cluster, in voxels; 0 (and p 1) outside of clusters
-  std::optional<MaxTest> cluster_mass;  // of each voxel's cluster, Σ(|t| − threshold)
+  std::optional<MaxTest> cluster_mass;  // of each voxel's cluster, Σ(|t| − threshold), or of F
   double df = 0;
-  double cluster_threshold_t = 0;
+  double df_numerator = 0;           ///< of F; 0: t
+  double cluster_threshold = 0;      ///< of t, or F
   std::int64_t permutations = 0;     ///< arrangements looked at, besides the observed one
   bool exhaustive = false;           ///< those were all there are
   bool flips_signs = false;          ///< they are signs of rows, else their orders
-  std::int64_t constant_voxels = 0;  ///< voxels without variation beside the confounds: t is 0, p is 1
+  std::int64_t constant_voxels = 0;  ///< voxels without variation beside the confounds: t or F is 0, p is 1
 };
 
 /// Ordinary least squares of every column of `data` (n, V) on `tested` (n) beside `confounds` (n, C; C may be 0), and
@@ -75,5 +78,22 @@ PermutedOlsResult permuted_ols(const MatrixD& data, const Eigen::VectorXd& teste
 /// @throws as `permuted_ols`; DataError for a contrast that the design cannot estimate.
 PermutedOlsResult permuted_contrast(const MatrixD& data, const DesignMatrix& design, const Eigen::VectorXd& weights,
                                     const Mask* mask, const PermutedOlsOptions& options = {});
+
+/// The same of an F contrast, rows of weights (q, P), of which those that depend on others do not count. What is
+/// rearranged is what the design's other directions leave, as above; F of all rows together takes the place of t, and
+/// its clusters and TFCE know no sign. With one row F is the square of t.
+/// @throws as `permuted_contrast`.
+PermutedOlsResult permuted_f_contrast(const MatrixD& data, const DesignMatrix& design, const Eigen::MatrixXd& rows,
+                                      const Mask* mask, const PermutedOlsOptions& options = {});
+
+/// The same of a contrast (weights, P) of several effects of each subject together: the F of `joint_group_test`. All
+/// effects of a subject are rearranged together, so they may vary and hang together in any way. Where they span fewer
+/// directions F is 0.
+/// @param effects  q times (n, V). Memory: a copy of each. Cost: for each permutation q times that of one effect and
+///   V·q²·(q + C).
+/// @throws as `permuted_contrast`; UsageError without effects.
+PermutedOlsResult permuted_joint_contrast(std::span<const MatrixD> effects, const DesignMatrix& design,
+                                          const Eigen::VectorXd& weights, const Mask* mask,
+                                          const PermutedOlsOptions& options = {});
 
 }  // namespace noema

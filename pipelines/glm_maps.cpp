@@ -209,8 +209,8 @@ void take_answer(const std::string& subject, SubjectGlm glm, GlmMaps& maps) {
 
 }  // namespace
 
-MatrixD subject_effects(const GlmMaps& glm, const std::string& contrast) {
-  return effects_of(glm.of_subject, contrast).values();
+std::vector<MatrixD> subject_effects(const GlmMaps& glm, const std::string& contrast) {
+  return effects_of(glm.of_subject, contrast).rows;
 }
 
 GlmMaps fit_glm_maps(const GlmJob& job) {

@@ -119,8 +119,8 @@ struct GlmMaps {
 ///   every subject failed; IoError; Cancelled
 GlmMaps fit_glm_maps(const GlmJob& job);
 
-/// (S, V): the effects of those subjects that have the t contrast.
-MatrixD subject_effects(const GlmMaps& glm, const std::string& contrast);
+/// (S, V) for each independent row of the contrast, of t one: the effects of those subjects that have it.
+std::vector<MatrixD> subject_effects(const GlmMaps& glm, const std::string& contrast);
 
 /// Where a map of the group lies, relative to the output folder; `stat` is "effect", "variance", "t", "F", "p" or "z".
 std::string glm_map_file(const std::string& contrast, const std::string& stat, const Grid& grid);

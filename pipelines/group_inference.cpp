@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "noema/core/error.h"
-#include "noema/core/log.h"
 #include "noema/glm/all_resolutions.h"
 #include "noema/glm/cluster_table.h"
 #include "noema/glm/permutation.h"
@@ -83,31 +82,41 @@ class ContrastWriter {
   }
 
   /// @param effects  of the subjects, as `question` has them
-  void write_permutations(const std::string& contrast, const GroupQuestion& question, const MatrixD& effects) {
+  void write_permutations(const GlmMap& map, const GroupQuestion& question, const std::vector<MatrixD>& effects) {
     PermutedOlsOptions permutation;
     permutation.permutations = options_.permutations;
     permutation.seed = options_.seed;
     permutation.tfce = options_.tfce;
     permutation.cluster_forming_p = options_.cluster_forming_p;
-    const PermutedOlsResult found =
-        permuted_contrast(effects, question.design, question.weights.row(0), &voxels_.mask, permutation);
-    write_test(contrast, "t", found.t);
+    const PermutedOlsResult found = permuted(map.is_f(), question, effects, permutation);
+    const std::string contrast = map.contrast, stat = map.is_f() ? "F" : "t";
+    write_test(contrast, stat, found.voxels);
     write_test(contrast, "clustersize", *found.cluster_size);
     write_test(contrast, "clustermass", *found.cluster_mass);
     if (found.tfce) write_test(contrast, "tfce", *found.tfce);
     result.notes.push_back(fmt::format(
-        "Contrast {}: {} {} {} of {} subjects{}; smallest corrected p of t {:.4g}, of cluster size {:.4g} and mass "
-        "{:.4g} (uncorrected p below {:g}, |t| > {:.4g}){}.",
+        "Contrast {}: {} {} {} of {} subjects{}; smallest corrected p of {} {:.4g}, of cluster size {:.4g} and mass "
+        "{:.4g} (uncorrected p below {:g}, {} > {:.4g}){}.",
         contrast, found.exhaustive ? "all" : "random", found.permutations, found.flips_signs ? "sign flips" : "orders",
-        effects.rows(), question.design.values.cols() > 1 ? ", of what the model's other columns leave" : "",
-        found.t.p.minCoeff(), found.cluster_size->p.minCoeff(), found.cluster_mass->p.minCoeff(),
-        options_.cluster_forming_p, found.cluster_threshold_t,
+        effects.front().rows(), question.design.values.cols() > 1 ? ", of what the model's other columns leave" : "",
+        stat, found.voxels.p.minCoeff(), found.cluster_size->p.minCoeff(), found.cluster_mass->p.minCoeff(),
+        options_.cluster_forming_p, map.is_f() ? "F" : "|t|", found.cluster_threshold,
         found.tfce ? fmt::format(", of TFCE {:.4g}", found.tfce->p.minCoeff()) : std::string()));
   }
 
   GroupInference result;
 
  private:
+  PermutedOlsResult permuted(bool is_f, const GroupQuestion& question, const std::vector<MatrixD>& effects,
+                             const PermutedOlsOptions& options) const {
+    const Eigen::VectorXd weights = question.weights.row(0);
+    if (effects.size() > 1) {
+      return permuted_joint_contrast(effects, question.design, weights, &voxels_.mask, options);
+    }
+    if (is_f) return permuted_f_contrast(effects[0], question.design, question.weights, &voxels_.mask, options);
+    return permuted_contrast(effects[0], question.design, weights, &voxels_.mask, options);
+  }
+
   void write_test(const std::string& contrast, const std::string& of, const MaxTest& test) {
     std::vector<float> logp;
     for (const double p : test.p) logp.push_back(static_cast<float>(-std::log10(p)));
@@ -152,13 +161,8 @@ GroupInference write_group_inference(const std::filesystem::path& folder, const 
     const GlmMap& map = glm.group[i];
     writer.write_clusters(map);
     if (options.permutations == 0) continue;
-    if (map.is_f()) {
-      log_warning(fmt::format("contrast '{}' is F, whose permutation is not supported; ask for its rows as t contrasts",
-                              map.contrast));
-      continue;
-    }
     const GroupQuestion& question = glm.questions.at(i);
-    writer.write_permutations(map.contrast, question, subject_effects(glm, question.contrast));
+    writer.write_permutations(map, question, subject_effects(glm, question.contrast));
   }
   return std::move(writer.result);
 }

@@ -17,7 +17,7 @@ struct GroupInferenceOptions {
   double alpha = 0.05;
   /// Clusters of fewer voxels are left out.
   std::int64_t smallest_cluster = 0;
-  /// Arrangements of the subjects' effects (`permuted_contrast`); 0: none.
+  /// Arrangements of the subjects' effects (`permuted_contrast`, `permuted_f_contrast`, `permuted_joint_contrast`); 0: none.
   std::int64_t permutations = 0;
   /// Also permute threshold-free cluster enhancement.
   bool tfce = false;
@@ -34,8 +34,8 @@ struct GroupInference {
 };
 
 /// Writes for each of `glm.group`'s contrasts to `maps/`: the z of voxels that count, a table of their clusters with
-/// peaks and the proportion of true discoveries, and with permutations −log10 of the corrected p of t, of cluster size
-/// and mass, and of TFCE (of t contrasts; F has none, with a warning).
+/// peaks and the proportion of true discoveries, and with permutations −log10 of the corrected p of t or F, of cluster
+/// size and mass, and of TFCE.
 /// @param like  header of a run, whose orientation the maps get.
 /// @throws UsageError if permutations are asked for one subject; IoError; Cancelled
 GroupInference write_group_inference(const std::filesystem::path& folder, const GlmMaps& glm,

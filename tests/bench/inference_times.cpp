@@ -52,8 +52,8 @@ void time_permutations(std::span<char*> words) {
   PermutedOlsResult result;
   report_times("permutations", std::atoi(words[9]),
                [&] { result = permuted_ols(data, tested, MatrixD(0, 0), &mask, options); });
-  std::vector<double> out(result.t.stat.data(), result.t.stat.data() + result.t.stat.size());
-  for (const double p : result.t.p) out.push_back(-std::log10(p));
+  std::vector<double> out(result.voxels.stat.data(), result.voxels.stat.data() + result.voxels.stat.size());
+  for (const double p : result.voxels.p) out.push_back(-std::log10(p));
   write_raw(words[10], out);
 }
 

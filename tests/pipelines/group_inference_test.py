@@ -70,6 +70,28 @@ with Folder() as folder:
         volumes_of(out / "maps" / "contrast-differenceIntercept_desc-permutation_stat-tlogp_statmap.nii.gz")[1][0]),
         -math.log10(10 / 128))
 
+    # F of the rows of the subjects together, and of the columns of the group's model, at equal p maps of four statistics.
+    rows = "; ".join(f"'{state}'" for state in states)
+    out = folder / "f-of-rows"
+    run("glm", data, out, "--contrast", f"difference={rows}", *CONTRAST[2:], "--permutations", "500", "--tfce",
+        "--cluster-forming-p", "0.01")
+    assert "all 127 sign flips of 7 subjects; smallest corrected p of F" in (out / "report.html").read_text()
+    f_values = values_of(out, "stat-F_statmap.nii.gz")
+    assert not (out / "maps" / "contrast-difference_desc-permutation_stat-tlogp_statmap.nii.gz").exists()
+    for of in ("F", "tfce", "clustersize", "clustermass"):
+        logp = values_of(out, f"desc-permutation_stat-{of}logp_statmap.nii.gz")
+        shares = {round(128 * 10 ** -value, 3) for value in logp}
+        assert all(abs(share - round(share)) < 0.01 for share in shares), (of, shares)
+        assert 1.99 <= min(shares) < 64, (of, min(shares))  # all signs turned give the same F
+        if of == "F":
+            assert logp[f_values.index(max(f_values))] == max(logp), "the smallest p is of the largest F"
+    out = folder / "f-of-columns"
+    run("glm", data, out, *CONTRAST, "--group-formula", "age", "--group-contrast", "both=intercept; age",
+        "--group-contrast", "slope=age;", "--permutations", "200")
+    report = (out / "report.html").read_text()
+    assert "all 127 sign flips" in report and "random 200 orders" in report and "p of F" in report, report[:2000]
+    assert "p of t" not in report
+
     # Bonferroni keeps no more than the rate of false discoveries does, and the uncorrected level no fewer.
     kept_by = {}
     for control in ("fpr", "fdr", "bonferroni"):
