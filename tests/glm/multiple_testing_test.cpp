@@ -39,6 +39,55 @@ TEST(FdrThreshold, IsTheLargestStepOfTheRule) {
   EXPECT_TRUE(std::isinf(fdr_threshold(z, 0.05)));
 }
 
+/// Whether each voxel is found: some p that is no smaller passes for all that are as small as it.
+std::vector<bool> found_by_rule(const std::vector<double>& p, double alpha) {
+  std::vector<bool> found(p.size(), false);
+  for (const double passing : p) {
+    const auto as_small = std::count_if(p.begin(), p.end(), [&](double other) { return other <= passing; });
+    if (passing > alpha * static_cast<double>(as_small) / static_cast<double>(p.size())) continue;
+    for (std::size_t v = 0; v < p.size(); ++v) found[v] = found[v] || p[v] <= passing;
+  }
+  return found;
+}
+
+// The 15 p of the example of Benjamini and Hochberg 1995: four are found, where Bonferroni finds three.
+TEST(FdrThreshold, FindsWhatTheRulesAuthorsFind) {
+  const std::vector<double> p = {0.5719, 0.0001, 0.0344, 0.0095, 0.6528, 0.0019, 0.0201, 0.7590,
+                                 0.0278, 0.0004, 0.0298, 0.9999, 0.0459, 0.3240, 0.4262};
+  std::vector<double> z;
+  for (const double value : p) z.push_back(normal_from_upper_tail(value));
+  const auto above = [&](double height) {
+    return std::count_if(z.begin(), z.end(), [&](double value) { return value > height; });
+  };
+  const double height = fdr_threshold(z, 0.05);
+  EXPECT_EQ(above(height), 4);
+  EXPECT_NEAR(height, normal_from_upper_tail(0.0095), 2e-12);
+  EXPECT_EQ(above(height_threshold(z, HeightControl::bonferroni, 0.05, false)), 3);
+  EXPECT_EQ(above(height_threshold(z, HeightControl::fpr, 0.05, false)), 9);
+}
+
+// nilearn 0.14.1, fdr_threshold of z[q] = 1.2 sin(2.3q + 0.01q²) + 1.1 cos(0.9q) + 4 exp(−((q − 200)/25)²), q < 500.
+TEST(FdrThreshold, OfManyVoxelsEqualsNilearnAndTheRule) {
+  std::vector<double> z, p;
+  for (int q = 0; q < 500; ++q) {
+    z.push_back(1.2 * std::sin(2.3 * q + 0.01 * q * q) + 1.1 * std::cos(0.9 * q) +
+                4 * std::exp(-std::pow((q - 200) / 25.0, 2)));
+    p.push_back(normal_upper_tail(z.back()));
+  }
+  const std::vector<std::pair<double, std::pair<double, int>>> goldens = {{0.2, {1.802902047451263, 91}},
+                                                                          {0.1, {2.4133917720684583, 41}},
+                                                                          {0.05, {2.771153294928232, 31}},
+                                                                          {0.01, {3.337387428793339, 24}},
+                                                                          {0.001, {4.047389188192234, 14}}};
+  for (const auto& [alpha, golden] : goldens) {
+    const double height = fdr_threshold(z, alpha);
+    EXPECT_NEAR(height, golden.first, 1e-12);
+    const std::vector<bool> found = found_by_rule(p, alpha);
+    EXPECT_EQ(std::count(found.begin(), found.end(), true), golden.second);
+    for (std::size_t v = 0; v < z.size(); ++v) EXPECT_EQ(z[v] > height, found[v]) << v << " at " << alpha;
+  }
+}
+
 struct HeightCase {
   HeightControl control;
   double alpha;
