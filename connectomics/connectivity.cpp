@@ -7,11 +7,13 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "noema/connectomics/covariance.h"
 #include "noema/connectomics/precision.h"
 #include "noema/connectomics/shapes.h"
+#include "noema/connectomics/unit_series.h"
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 
@@ -48,11 +50,9 @@ std::string name_of(const Names<Value, N>& names, Value wanted) {
   return {};
 }
 
-/// Mean 0 and standard deviation (n − 1) 1; a constant series becomes zeros.
+/// Mean 0 and standard deviation (n − 1) 1; a constant series becomes zeros, with gradient 0.
 at::Tensor standardised(const at::Tensor& series) {
-  const at::Tensor centred = series - series.mean(-1, true);
-  const at::Tensor sd = (centred.square().sum(-1, true) / static_cast<double>(series.size(-1) - 1)).sqrt();
-  return centred / at::where(sd > 0, sd, 1.0);
+  return unit_series(series) * std::sqrt(static_cast<double>(series.size(-1) - 1));
 }
 
 bool needs_full_rank(ConnectivityKind kind) {

@@ -162,10 +162,14 @@ at::Tensor pairwise_covariance(const at::Tensor& series, const at::Tensor& obser
   if (!observed.defined() || observed.scalar_type() != at::kBool) {
     throw ShapeError("mask of observed entries: found another type or none, expected booleans");
   }
-  const at::Tensor mask =
-      observed.dim() < 2 || observed.size(-2) != series.size(-2) ? observed.unsqueeze(-2) : observed;
-  require_size(mask, "mask of observed entries", -1, series.size(-1));
-  const at::Tensor seen = mask.expand_as(series);
+  if (observed.dim() == 0 || observed.size(-1) != series.size(-1) ||
+      (observed.dim() > 1 && observed.size(-2) != 1 && observed.size(-2) != series.size(-2))) {
+    throw ShapeError(
+        fmt::format("mask of observed entries: found shape {}, expected ({}), (…, {}, {}) or, of channels "
+                    "that share it, (…, 1, {})",
+                    shape_text(observed.sizes()), series.size(-1), series.size(-2), series.size(-1), series.size(-1)));
+  }
+  const at::Tensor seen = observed.expand_as(series);
   const at::Tensor m = seen.to(series.scalar_type());
   const at::Tensor kept = at::where(seen, series, at::zeros_like(series));
   // Near each channel's mean the products below do not cancel.

@@ -33,8 +33,9 @@ at::Tensor covariance(const at::Tensor& series, const CovarianceOptions& options
 /// (…, C, T) and (…, D, T) to (…, C, D), by the same weights. As `covariance`; UsageError for a ridge.
 at::Tensor cross_covariance(const at::Tensor& x, const at::Tensor& y, const CovarianceOptions& options = {});
 
-/// Covariance over the frames where both channels are observed: (…, C, T) and a boolean mask (…, C, T) or (…, T) to
-/// (…, C, C). Means are those of the same frames. Not observed entries are not looked at and get gradient 0.
+/// Covariance over the frames where both channels are observed: (…, C, T) to (…, C, C). The boolean mask is (T) for
+/// all, or (…, C, T), or (…, 1, T) for channels that share it: its last axis but one is always that of channels. Means
+/// are those of the same frames. Not observed entries are not looked at and get gradient 0.
 ///
 /// The result need not be positive definite. Four matrix products, O(C²T).
 /// @throws ShapeError; DataError where a pair has not more than `ddof` common frames.

@@ -6,15 +6,18 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/erf.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/linalg_cholesky_ex.h>
 #include <ATen/ops/linalg_solve_triangular.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "noema/connectomics/shapes.h"
@@ -39,7 +42,11 @@ Chain check_chain(const at::Tensor& log_density, const at::Tensor& log_initial, 
 }
 
 /// log Σ exp over an axis, −∞ with gradient 0 where all are −∞.
-at::Tensor log_sum(const at::Tensor& values, std::int64_t axis) { return at::logsumexp(values, axis); }
+at::Tensor log_sum(const at::Tensor& values, std::int64_t axis) {
+  const at::Tensor none = values.detach().amax(axis, true) == -std::numeric_limits<double>::infinity();
+  const at::Tensor sum = at::logsumexp(at::where(none, at::zeros_like(values), values), axis);
+  return at::where(none.squeeze(axis), at::full_like(sum, -std::numeric_limits<double>::infinity()), sum);
+}
 
 }  // namespace
 

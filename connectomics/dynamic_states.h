@@ -72,8 +72,9 @@ struct HiddenStates {
   at::Tensor covariances;     // (K, F, F)
   at::Tensor log_initial;     // (K)
   at::Tensor log_transition;  // (K, K)
-  double log_evidence = 0;    // per frame
+  double log_evidence = 0;    // per frame, of these states
   int iterations = 0;
+  bool converged = false;  // the evidence rose by less than the tolerance; without it a warning says so
 };
 /// Fits states that all series share by expectation and maximisation (Baum and Welch), starting from k-means of
 /// windows' covariances. No gradient. @param series (B, F, T), each on a common scale.

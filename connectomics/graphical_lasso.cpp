@@ -120,9 +120,9 @@ at::Tensor solve_on_support(const at::Tensor& w, const at::Tensor& support, cons
   const at::Tensor preconditioner = (variance.unsqueeze(-1) * variance.unsqueeze(-2)).reciprocal();
   at::Tensor z = at::zeros_like(g), residual = g * support;
   at::Tensor scaled = residual * preconditioner, direction = scaled, product = dot(residual, scaled);
-  const double goal = product.max().item<double>() * 1e-26;
+  const at::Tensor goal = product * 1e-26;  // each matrix its own
   const std::int64_t limit = 10 * w.size(-1) * w.size(-1) + 100;
-  for (std::int64_t i = 0; i < limit && product.max().item<double>() > goal; ++i) {
+  for (std::int64_t i = 0; i < limit && (product > goal).any().item<bool>(); ++i) {
     const at::Tensor image = congruence(w, direction) * support;
     const at::Tensor energy = dot(direction, image);
     const at::Tensor step = at::where(energy > 0, product / energy, at::zeros_like(energy));

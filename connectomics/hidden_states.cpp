@@ -18,6 +18,7 @@
 #include "noema/connectomics/shapes.h"
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 #include "noema/core/random.h"
 
 namespace noema {
@@ -72,13 +73,13 @@ HiddenStates fit_once(const at::Tensor& series, const at::Tensor& common, const 
   maximise(states, series, first_assignment(series, options, random), common, options);
   const auto frames = static_cast<double>(series.size(0) * series.size(2));
   states.log_evidence = -std::numeric_limits<double>::infinity();
-  for (states.iterations = 0; states.iterations < options.iterations; ++states.iterations) {
+  for (states.iterations = 0;; ++states.iterations) {
     check_cancelled();
     const ChainPosterior posterior = state_posterior(states, series);
     const double evidence = posterior.log_evidence.sum().item<double>() / frames;
-    const bool settled = evidence - states.log_evidence < options.tolerance;
+    states.converged = evidence - states.log_evidence < options.tolerance;
     states.log_evidence = evidence;
-    if (settled) break;
+    if (states.converged || states.iterations == options.iterations) break;
     maximise(states, series, posterior.probability.transpose(1, 2), common, options);
     const at::Tensor moves = posterior.transitions.sum(0) + 1e-6;
     states.log_transition = (moves / moves.sum(1, true)).log();
@@ -118,6 +119,12 @@ HiddenStates fit_hidden_states(const at::Tensor& series, const HiddenStatesOptio
   for (int start = 0; start < options.starts; ++start) {
     HiddenStates found = fit_once(x, common, options, start);
     if (!best || found.log_evidence > best->log_evidence) best = std::move(found);
+  }
+  if (!best->converged) {
+    log_warning(fmt::format(
+        "hidden states: found the log evidence still rising by {} or more per frame after {} iterations; the "
+        "states so far are used, more iterations would fit better",
+        options.tolerance, options.iterations));
   }
   return *best;
 }

@@ -6,12 +6,11 @@
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
-#include <ATen/ops/diag_embed.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/eye.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/linalg_pinv.h>
+#include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/max_pool1d.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
@@ -70,23 +69,64 @@ at::Tensor cubic_matrix(const at::Tensor& keep) {
   return matrix;
 }
 
-at::Tensor harmonic_matrix(const at::Tensor& keep, const FillOptions& options) {
-  const std::int64_t frames = keep.size(0);
+struct Basis {
+  at::Tensor line;       // (T, 2): constant and trend
+  at::Tensor harmonics;  // (T, 2K), columns of length about 1
+};
+
+Basis make_basis(std::int64_t frames, const FillOptions& options) {
   const double length = static_cast<double>(frames) * options.oversampling;
   const auto count = static_cast<std::int64_t>(std::floor(options.highest_frequency * length + 1e-9));
   const at::Tensor time = at::arange(frames, at::kDouble).unsqueeze(1);
   const at::Tensor phase = time * at::arange(1, count + 1, at::kDouble) * (2 * std::numbers::pi / length);
-  const at::Tensor line = (time - (static_cast<double>(frames) - 1) / 2) / static_cast<double>(frames);
-  const at::Tensor basis = at::cat({at::ones_like(time), line, at::cos(phase), at::sin(phase)}, 1);  // (T, K)
-  const at::Tensor unpenalised = at::zeros({2}, at::kDouble);
-  const double ridge = options.ridge * static_cast<double>(frames) / 2;
-  const at::Tensor penalty = at::cat({unpenalised, at::full({2 * count}, std::sqrt(ridge), at::kDouble)});
-  const at::Tensor kept = keep.nonzero().flatten();
-  const at::Tensor stacked = at::cat({basis.index_select(0, kept), at::diag_embed(penalty)});
-  const at::Tensor inverse = at::linalg_pinv(stacked, 1e-13).slice(1, 0, kept.numel());
-  at::Tensor matrix = at::zeros({frames, frames}, at::kDouble);
-  matrix.index_copy_(1, kept, basis.matmul(inverse));
-  return at::where(keep.unsqueeze(1), at::eye(frames, at::kDouble), matrix);
+  const at::Tensor slope = (time - (static_cast<double>(frames) - 1) / 2) / static_cast<double>(frames);
+  return {at::cat({at::ones_like(time), slope}, 1),
+          at::cat({at::cos(phase), at::sin(phase)}, 1) * std::sqrt(2 / static_cast<double>(frames))};
+}
+
+/// s/(s² + ridge), 0 where rounding alone is left.
+at::Tensor ridge_filter(const at::Tensor& s, const at::Tensor& ridge) {
+  const at::Tensor seen = s > 1e-13 * s.slice(0, 0, 1);  // of the largest
+  return at::where(seen, s / (s.square() + ridge).clamp_min(1e-300), at::zeros_like(s));
+}
+
+/// (n, 1): for each row of `content` the least ridge, not below `least`, for which `fixed` + Σ (content·filter)² is at
+/// most `bound`.
+at::Tensor bounded_ridge(const at::Tensor& content, const at::Tensor& s, const at::Tensor& fixed, double least,
+                         double bound) {
+  const auto exceeds = [&](const at::Tensor& ridge) {
+    return fixed + (content * ridge_filter(s, ridge)).square().sum(1, true) > bound;
+  };
+  const at::Tensor start = at::full_like(fixed, least);
+  if (std::isinf(bound)) return start;
+  at::Tensor low = at::full_like(fixed, std::log(std::max(least, 1e-16))), high = at::full_like(fixed, std::log(1e8));
+  for (int i = 0; i < 40; ++i) {
+    const at::Tensor middle = (low + high) / 2, above = exceeds(middle.exp());
+    low = at::where(above, middle, low);
+    high = at::where(above, high, middle);
+  }
+  return at::where(exceeds(start), high.exp(), start);
+}
+
+/// Rows of kept frames and of those before the first and after the last are not used.
+at::Tensor harmonic_matrix(const at::Tensor& keep, const FillOptions& options) {
+  const std::int64_t frames = keep.size(0);
+  const at::Tensor kept = keep.nonzero().flatten(), missing = keep.logical_not().nonzero().flatten();
+  const Basis basis = make_basis(frames, options);
+  const auto rows = [](const at::Tensor& all, const at::Tensor& index) { return all.index_select(0, index); };
+  // The line is fitted for itself, so the harmonics are those that it leaves.
+  const at::Tensor line = basis.line.matmul(at::linalg_pinv(rows(basis.line, kept)));  // (T, kept)
+  const at::Tensor rest = basis.harmonics - line.matmul(rows(basis.harmonics, kept));
+  const auto [u, s, vt] = at::linalg_svd(rows(rest, kept), /*full_matrices=*/false);
+  const at::Tensor content = rows(rest, missing).matmul(vt.t()), straight = rows(line, missing);
+  const at::Tensor ridge = bounded_ridge(content, s, straight.square().sum(1, true), options.ridge,
+                                         options.largest_gain * options.largest_gain);
+  const at::Tensor filling = straight + (content * ridge_filter(s, ridge)).matmul(u.t());
+  at::Tensor matrix = at::eye(frames, at::kDouble);
+  matrix.index_copy_(0, missing, at::zeros({missing.numel(), frames}, at::kDouble).index_copy(1, kept, filling));
+  const at::Tensor index = at::arange(frames, kWhole);
+  const at::Tensor inside = (index > kept[0]).logical_and(index < kept[-1]);
+  return at::where(inside.unsqueeze(1), matrix, linear_matrix(keep));
 }
 
 at::Tensor hybrid_matrix(const at::Tensor& keep, const FillOptions& options) {
@@ -168,8 +208,9 @@ void FillOptions::validate() const {
         fmt::format("interpolation: found highest frequency {} cycles per frame, expected above 0 and at most 0.5",
                     highest_frequency));
   }
-  if (oversampling < 1 || !(ridge >= 0) || linear_within < 0) {
-    throw UsageError("interpolation: expected oversampling from 1 on, ridge and linear_within from 0 on");
+  if (oversampling < 1 || !(ridge >= 0) || !(largest_gain >= 1) || linear_within < 0) {
+    throw UsageError(
+        "interpolation: expected oversampling and largest gain from 1 on, ridge and linear_within from 0 on");
   }
 }
 

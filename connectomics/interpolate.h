@@ -27,6 +27,10 @@ struct FillOptions {
   int oversampling = 2;
   /// harmonic: ridge on the harmonics, in units of their squared length: the noise that is expected.
   double ridge = 1e-6;
+  /// harmonic: how many times stronger than in a kept frame noise may be in a filled one, from 1 on. Frames for which
+  /// the fit would exceed it (in long gaps) have the least ridge that keeps it, and so tend to the line. Infinity: no
+  /// bound; then series without noise are restored best, and noise can come out a hundred times stronger.
+  double largest_gain = 4;
   /// hybrid: frames at most so far from a kept one are filled by lines.
   int linear_within = 3;
 
@@ -35,8 +39,8 @@ struct FillOptions {
 };
 
 /// (T, T) float64: M·x holds x at kept frames and the filled values at the others, whose columns are zero. What every
-/// method makes of a series is linear in its kept frames. Before the first and after the last kept frame linear and
-/// cubic hold the nearest kept value; harmonic goes on by its fit.
+/// method makes of a series is linear in its kept frames. Before the first and after the last kept frame all hold the
+/// nearest kept value. The norm of a row is how many times stronger white noise of the kept frames is in that frame.
 /// @param keep (T) bool. @throws ShapeError; UsageError; DataError if all frames are censored
 at::Tensor fill_matrix(const at::Tensor& keep, const FillOptions& options = {});
 
@@ -59,11 +63,11 @@ struct CensoredCleaning {
   double ridge = 0;
 };
 
-/// Cleans (B, F, T) or (F, T) in the order of `noema::clean`. With a filter, censored frames of series and confounds are
-/// filled; both are detrended and filtered alike, seeing no frame before the first or after the last kept one; without
-/// one, the kept frames are detrended one after another. Then the confounds so treated, less their means, are regressed
-/// out over the kept frames alone. So no noise comes back through the filter, and the result does not correlate with
-/// the filtered confounds. Censored frames of the result hold lines between their kept neighbours.
+/// Cleans (B, F, T) or (F, T) in the order of `noema::clean`. With a filter, censored frames of series and confounds
+/// are filled; both are detrended and filtered alike, seeing no frame before the first or after the last kept one;
+/// without one, the kept frames are detrended one after another. Then the confounds so treated, less their means, are
+/// regressed out over the kept frames alone. So no noise comes back through the filter, and the result does not
+/// correlate with the filtered confounds. Censored frames of the result hold lines between their kept neighbours.
 ///
 /// Gradient: exact to first order in series and confounds.
 /// @param confounds (…, K, T) or undefined; @param keep (T) or (B, T) bool, or undefined: all are kept

@@ -28,7 +28,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-constexpr double kLargestReflection = 0.9999;
+constexpr double kLargestReflection = 1 - 1e-6;
 
 template <class T>
 void recursion(T* values, std::int64_t frames, const T* a, std::int64_t order) {
@@ -201,9 +201,17 @@ at::Tensor stable_sections(const at::Tensor& free) {
 at::Tensor free_sections(const at::Tensor& sections) {
   require_dimensions(sections, "filter sections", 2, "(S, 5)");
   require_size(sections, "filter sections", -1, 5);
-  const at::Tensor reflection = reflection_from_denominator(sections.slice(-1, 3, 5));
-  const at::Tensor inside = (reflection / kLargestReflection).clamp(-kLargestReflection, kLargestReflection);
-  return at::cat({sections.detach().slice(-1, 0, 3), at::atanh(inside)}, -1);
+  const at::Tensor fixed = sections.detach().to(at::kDouble);
+  const at::Tensor reflection = reflection_from_denominator(fixed.slice(-1, 3, 5));
+  const double largest = reflection.abs().max().item<double>();
+  if (!(largest < kLargestReflection)) {
+    throw NumericalError(
+        fmt::format("filter sections: found a reflection coefficient of {:.9f}, expected them within ±{}: a wider or "
+                    "higher band, or series of fewer frames in each second, have such",
+                    largest, kLargestReflection));
+  }
+  const at::Tensor free = at::cat({fixed.slice(-1, 0, 3), at::atanh(reflection / kLargestReflection)}, -1);
+  return free.to(sections.scalar_type());
 }
 
 at::Tensor section_response(const at::Tensor& sections, std::int64_t frequencies) {

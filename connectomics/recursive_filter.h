@@ -38,9 +38,10 @@ at::Tensor denominator_from_reflection(const at::Tensor& reflection);
 at::Tensor reflection_from_denominator(const at::Tensor& a);
 
 /// (S, 5) from free numbers (S, 5): b0, b1, b2 as they are; the last two through tanh to reflection coefficients within
-/// ±0.9999. Stable for any values.
+/// ±(1 − 1e-6). Stable for any values.
 at::Tensor stable_sections(const at::Tensor& free);
-/// Free numbers for these sections. @throws NumericalError if one is unstable
+/// Free numbers for these sections. @throws NumericalError if one is unstable or its reflection coefficients are not
+/// within ±(1 − 1e-6): a pass band so narrow or low that it needs fewer frames in each second
 at::Tensor free_sections(const at::Tensor& sections);
 
 /// Complex (…, n): the response of the sections at n frequencies from 0 to Nyquist, both included. Differentiable.

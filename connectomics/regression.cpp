@@ -14,10 +14,12 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <vector>
 
 #include "noema/connectomics/shapes.h"
+#include "noema/connectomics/spectral.h"
 #include "noema/core/error.h"
 
 namespace noema {
@@ -37,6 +39,17 @@ at::Tensor readable(const at::Tensor& values, const at::Tensor& weights) {
   const at::Tensor unusable = (weights == 0).unsqueeze(-2).logical_and(values.isfinite().logical_not());
   return at::where(unusable, at::zeros_like(values), values);
 }
+
+/// The same values; asking for the gradient of a gradient through them is an error.
+class DifferentiableOnce : public torch::autograd::Function<DifferentiableOnce> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& x) { return x.view_as(x); }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 const torch::autograd::variable_list& gradients) {
+    require_first_order("regression");
+    return gradients;
+  }
+};
 
 struct Design {
   at::Tensor rows;     // (…, K + 1 + degree, T)
@@ -118,24 +131,27 @@ Regression regress(const at::Tensor& series, const at::Tensor& confounds, const 
     require_dimensions(confounds, "confounds", 2, "(…, K, T)");
     require_size(confounds, "confounds", -1, frames);
   }
-  at::Tensor w = at::ones({frames}, series.options());
-  at::Tensor y = series;
-  Design design = make_design(series, confounds, options);
   if (weights.defined()) {
     require_dimensions(weights, "weights of frames", 1, "(…, T)");
     require_size(weights, "weights of frames", -1, frames);
     require_weights(weights);
-    w = weights.to(series.scalar_type());
-    y = readable(series, w);
   }
+  Design design = make_design(series, confounds, options);
   if (!design.rows.defined()) return {series, at::zeros_like(series), series.slice(-1, 0, 0)};
+  const at::Tensor values = DifferentiableOnce::apply(series);
+  design.rows = DifferentiableOnce::apply(design.rows);
+  at::Tensor w = at::ones({frames}, series.options()), y = values;
+  if (weights.defined()) {
+    w = DifferentiableOnce::apply(weights.to(series.scalar_type()));
+    y = readable(values, w);
+  }
   const at::Tensor rows = weights.defined() ? readable(design.rows, w) : design.rows;
   const Inverse inverse = invert({rows, design.penalty}, w);
   const at::Tensor start = y.detach().matmul(inverse.solution.mT());  // (…, F, K)
   const at::Tensor missing = ((y - start.matmul(rows)) * w.unsqueeze(-2)).matmul(rows.mT()) - start * design.penalty;
   const at::Tensor coefficients = start + missing.matmul(inverse.normal);
   const at::Tensor fitted = coefficients.matmul(design.rows);
-  return {series - fitted, fitted, coefficients};
+  return {values - fitted, fitted, coefficients};
 }
 
 at::Tensor regress_out(const at::Tensor& series, const at::Tensor& confounds, const at::Tensor& weights,

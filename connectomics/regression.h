@@ -28,8 +28,8 @@ struct Regression {
 /// least norm (columns scaled to length 1), so that residuals are unique.
 ///
 /// Gradient: exact to first order in series, confounds and weights (also at weights of 0), by the normal equations
-/// rather than through a decomposition; in confounds and weights where the design has full rank. Differentiable once.
-/// Cost: a singular value decomposition of each design, O(T·K²), and O(F·T·K).
+/// rather than through a decomposition; in confounds and weights where the design has full rank. Second derivatives are
+/// refused (NumericalError). Cost: a singular value decomposition of each design, O(T·K²), and O(F·T·K).
 ///
 /// @param series    (…, F, T) float32 or float64
 /// @param confounds (…, K, T), K ≥ 0, or undefined; leading dimensions broadcast

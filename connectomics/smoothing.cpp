@@ -53,6 +53,21 @@ at::Tensor axis_kernel(std::int64_t n, const at::Tensor& sigma, const at::Tensor
   return at::where(distance <= 4 * sigma.detach(), weights, at::zeros_like(weights));
 }
 
+/// The longest straight line between points (V, 3) on a sphere about the origin that are within `reach` along it.
+/// @throws DataError unless they are on one
+double longest_chord(const at::Tensor& points, double reach) {
+  const at::Tensor radius = points.norm(2, 1);
+  const double least = radius.min().item<double>(), most = radius.max().item<double>();
+  if (!(least > 0) || most - least > 1e-3 * most) {
+    throw DataError(
+        fmt::format("coordinates: found distances from the origin of {:.6g} to {:.6g}, expected a sphere about the "
+                    "origin: all alike and above 0",
+                    least, most));
+  }
+  const bool all = reach >= std::numbers::pi * least;
+  return (all ? 2 * most : 2 * most * std::sin(reach / (2 * least))) + (most - least);
+}
+
 at::Tensor along_axes(at::Tensor volume, const std::array<at::Tensor, 3>& kernels) {
   for (int axis = 0; axis < 3; ++axis) {
     volume = volume.movedim(axis - 3, -1).matmul(kernels[static_cast<std::size_t>(axis)]).movedim(-1, axis - 3);
@@ -70,11 +85,7 @@ Neighbours neighbours_within(const at::Tensor& coordinates, double reach, Geomet
   if (!points.isfinite().all().item<bool>()) throw DataError("coordinates: found some that are not finite");
   const std::int64_t count = points.size(0);
   const double* x = points.const_data_ptr<double>();
-  double chord = reach;
-  if (geometry == Geometry::spherical && count > 0) {
-    const double radius = std::hypot(x[0], x[1], x[2]);
-    chord = reach >= std::numbers::pi * radius ? 2 * radius : 2 * radius * std::sin(reach / (2 * radius));
-  }
+  double chord = geometry == Geometry::spherical && count > 0 ? longest_chord(points, reach) : reach;
   chord *= 1 + 1e-9;
   std::unordered_map<Cell, std::vector<std::int64_t>, CellHash> cells;
   const auto cell_of = [&](std::int64_t v) {
@@ -101,16 +112,21 @@ Neighbours neighbours_within(const at::Tensor& coordinates, double reach, Geomet
   }
   const at::Tensor from = copy_of(row), to = copy_of(column);
   const at::Tensor distance = point_distance(points.index_select(0, from), points.index_select(0, to), geometry);
-  return {{from, to, at::ones_like(distance), count, count}, distance};
+  const at::Tensor near = (distance <= reach * (1 + 1e-9)).nonzero().flatten(), kept = distance.index_select(0, near);
+  return {{from.index_select(0, near), to.index_select(0, near), at::ones_like(kept), count, count}, kept};
 }
 
 at::Tensor smooth_vertices(const at::Tensor& series, const Neighbours& neighbours, const at::Tensor& sigma) {
   if (!sigma.defined() || sigma.numel() != 1 || !(sigma.item<double>() > 0)) {
     throw UsageError("smoothing: expected sigma to be one number above 0");
   }
-  const at::Tensor width = sigma.reshape({}).to(neighbours.distance.options());
+  const at::Device device = series.device();
+  const at::Tensor distance = neighbours.distance.to(device);
+  const at::Tensor width = sigma.reshape({}).to(distance.options());
   SparseWeights weights = neighbours.pairs;
-  weights.weight = at::exp(-neighbours.distance.square() / (2 * width * width));
+  weights.parcel = weights.parcel.to(device);
+  weights.voxel = weights.voxel.to(device);
+  weights.weight = at::exp(-distance.square() / (2 * width * width));
   return extract_parcels(series, weights, ParcelScale::mean);
 }
 

@@ -17,12 +17,13 @@ struct Neighbours {
 /// Cost: about that of the pairs found (a grid of cells), on the CPU.
 /// @param coordinates (V, 3); on a sphere about the origin for spherical geometry
 /// @param reach       in the coordinates' unit, along the geometry
-/// @throws ShapeError; UsageError unless reach > 0; DataError for coordinates that are not finite
+/// @throws ShapeError; UsageError unless reach > 0; DataError for coordinates that are not finite or, in spherical
+///         geometry, whose distances from the origin differ by more than a thousandth
 Neighbours neighbours_within(const at::Tensor& coordinates, double reach, Geometry geometry = Geometry::euclidean);
 
 /// Σ_j k(d_ij)·x_j / Σ_j k(d_ij) over neighbours, k = exp(−d²/(2σ²)): (…, V, T). Exact for constants up to rounding.
 ///
-/// Gradient: exact in series and σ, to first order. Cost O(N·T).
+/// Gradient: exact in series and σ, to first order. Cost O(N·T). The neighbours may be on another device.
 /// @param sigma a number (0-dimensional tensor) above 0, in the coordinates' unit. A reach of 4σ leaves out 3e-4 of the
 ///              weight in the plane.
 /// @throws ShapeError; UsageError unless sigma > 0

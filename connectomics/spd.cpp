@@ -34,25 +34,28 @@ double relative_tolerance(const at::Tensor& values) {
   return epsilon * static_cast<double>(values.size(-1));
 }
 
-/// g(x)/x for |x| not small, 1 + x²/series elsewhere: for sinh (6) and atanh (3), odd and with slope 1 at 0.
-template <class Function>
-at::Tensor over_argument(const at::Tensor& x, double series, Function&& function) {
-  const at::Tensor small = x.abs() < 1e-5;
-  const at::Tensor safe = at::where(small, at::full_like(x, 0.5), x);
-  return at::where(small, 1 + x.square() / series, function(safe) / safe);
+/// (e^a − e^b)/(a − b) from the larger one, so that nothing overflows whose values do not: e^a·(1 − e^−g)/g, g = |a −
+/// b|.
+at::Tensor exp_differences(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor swapped = a < b;
+  const at::Tensor larger = at::where(swapped, b, a), gap = larger - at::where(swapped, a, b);
+  const at::Tensor small = gap < 1e-5;
+  const at::Tensor safe = at::where(small, at::full_like(gap, 0.5), gap);
+  return larger.exp() * at::where(small, 1 - gap / 2 + gap.square() / 6, -(-safe).expm1() / safe);
 }
 
-at::Tensor exp_differences(const at::Tensor& a, const at::Tensor& b) {
-  return ((a + b) / 2).exp() * over_argument((a - b) / 2, 6, [](const at::Tensor& x) { return x.sinh(); });
+/// atanh(x)/x.
+at::Tensor atanh_over_argument(const at::Tensor& x) {
+  const at::Tensor small = x.abs() < 1e-5;
+  const at::Tensor safe = at::where(small, at::full_like(x, 0.5), x);
+  return at::where(small, 1 + x.square() / 3, safe.atanh() / safe);
 }
 
 at::Tensor log_differences(const at::Tensor& a, const at::Tensor& b) {
   // log(a/b) = 2 atanh((a − b)/(a + b)); far apart the argument nears 1 and the plain quotient is the exact one.
   const at::Tensor x = (a - b) / (a + b);
   const at::Tensor far = x.abs() > 0.5;
-  const at::Tensor near_value =
-      over_argument(at::where(far, at::full_like(x, 0.5), x), 3, [](const at::Tensor& y) { return y.atanh(); }) * 2 /
-      (a + b);
+  const at::Tensor near_value = atanh_over_argument(at::where(far, at::full_like(x, 0.5), x)) * 2 / (a + b);
   const at::Tensor gap = at::where(far, a - b, at::full_like(x, 1));
   return at::where(far, (a.log() - b.log()) / gap, near_value);
 }

@@ -96,6 +96,31 @@ TEST(Connectivity, EmpiricalCorrelationIsPearsons) {
             1e-4);
 }
 
+TEST(Connectivity, GradientsAlsoWithAConstantRegion) {
+  at::Tensor flat = made_up({4, 20}, 3) + 2;
+  flat[1] = 0.3;
+  for (const std::string& name : connectivity_kind_names()) {
+    const ConnectivityKind kind = connectivity_kind(name);
+    for (const auto estimator :
+         {CovarianceEstimator::empirical, CovarianceEstimator::ledoit_wolf, CovarianceEstimator::oracle}) {
+      SCOPED_TRACE(name + " " + to_string(estimator));
+      const auto measure = [&](const std::vector<at::Tensor>& in) { return run_connectivity(in[0], kind, estimator); };
+      EXPECT_LT(gradient_error(measure, {made_up({4, 20}, 3)}), 1e-6);
+      EXPECT_LT(distance(measure({made_up({4, 20}, 3).to(at::kFloat)}), measure({made_up({4, 20}, 3)})), 1e-4);
+      if (estimator == CovarianceEstimator::empirical && kind != ConnectivityKind::correlation) continue;
+      at::Tensor leaf = flat.clone().set_requires_grad(true);
+      const at::Tensor matrix = measure({leaf});
+      const at::Tensor gradient = torch::autograd::grad({(matrix * made_up({4, 4}, 7)).sum()}, {leaf})[0];
+      EXPECT_TRUE(gradient.isfinite().all().item<bool>());
+      EXPECT_GT(gradient[0].abs().max().item<double>(), 1e-3);
+      if (kind != ConnectivityKind::correlation) continue;
+      EXPECT_EQ(gradient[1].abs().max().item<double>(), 0);
+      EXPECT_EQ(matrix[1][0].item<double>(), 0);
+      EXPECT_EQ(matrix[1][1].item<double>(), 1);
+    }
+  }
+}
+
 TEST(Connectivity, NamesAreReadBack) {
   for (const std::string& name : connectivity_kind_names()) EXPECT_EQ(to_string(connectivity_kind(name)), name);
   for (const char* name : {"empirical", "ledoit-wolf", "oas"}) {

@@ -177,6 +177,44 @@ TEST(Covariance, PairwiseOverCommonFrames) {
   EXPECT_THROW(pairwise_covariance(x, at::zeros({15}, at::kBool)), DataError);
 }
 
+// As many runs as channels: a mask (B, T) would also be one of (C, T).
+TEST(Covariance, MasksSayWhatTheyAreOf) {
+  const at::Tensor x = made_up({3, 3, 15}), mask = made_up({3, 15}, 5) > -0.5;
+  const at::Tensor runs = pairwise_covariance(x, mask.unsqueeze(1)), channels = pairwise_covariance(x, mask);
+  for (std::int64_t b = 0; b < 3; ++b) {
+    EXPECT_LT(largest_difference(runs[b], covariance(x[b], weighted(mask[b].to(at::kDouble)))), 1e-12);
+    EXPECT_LT(largest_difference(channels[b], pairwise_covariance(x[b], mask)), 1e-14);
+  }
+  EXPECT_GT(largest_difference(runs, channels), 0.01);
+  EXPECT_THROW(pairwise_covariance(made_up({2, 3, 15}), mask.slice(0, 0, 2)), ShapeError);
+  EXPECT_THROW(pairwise_covariance(x, at::ones({3, 3, 14}, at::kBool)), ShapeError);
+}
+
+TEST(Covariance, SinglePrecisionFollowsDouble) {
+  const at::Tensor x = made_up({4, 40}), y = made_up({3, 40}, 2), w = positive({40}), m = positive({40, 40});
+  const auto check = [&](const char* what, const TensorFunction& f, const std::vector<at::Tensor>& in) {
+    std::vector<at::Tensor> single;
+    for (const at::Tensor& one : in) single.push_back(one.to(at::kFloat));
+    const at::Tensor found = f(single);
+    EXPECT_EQ(found.scalar_type(), at::kFloat) << what;
+    EXPECT_LT(largest_difference(found, f(in)), 1e-6) << what;
+  };
+  check("correlation", [](const auto& in) { return correlation(in[0], weighted(in[1])); }, {x, w});
+  check("matrix", [](const auto& in) { return covariance(in[0], with_matrix(in[1])); }, {x, m});
+  check("cross", [](const auto& in) { return cross_correlation(in[0], in[1]); }, {x, y});
+  check("conditional", [](const auto& in) { return conditional_covariance(in[0], in[1]); }, {x, y});
+  check("conditional correlation", [](const auto& in) { return conditional_correlation(in[0], in[1]); }, {x, y});
+  check("pairwise", [&](const auto& in) { return pairwise_covariance(in[0], x > -0.5); }, {x});
+  check("stream",
+        [](const auto& in) {
+          StreamingCovariance stream;
+          stream.add(in[0].slice(-1, 0, 13));
+          stream.add(in[0].slice(-1, 13));
+          return stream.covariance();
+        },
+        {x});
+}
+
 TEST(Covariance, ConditionalIsThatOfLeastSquaresResiduals) {
   const at::Tensor x = made_up({4, 25}) + 2,
                    y = made_up({3, 25}, 2) * at::tensor({1., 1e-3, 1e4}, at::kDouble).unsqueeze(-1);

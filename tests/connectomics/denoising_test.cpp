@@ -87,6 +87,17 @@ TEST(Regression, Gradients) {
   EXPECT_NEAR(gradient[4].item<double>(), numeric, 1e-6 * std::max(1.0, std::abs(numeric)));
 }
 
+// The first derivative holds parts of the solution constant, so a second one would be wrong.
+TEST(Regression, RefusesSecondDerivatives) {
+  for (const int which : {0, 1, 2}) {
+    std::vector<at::Tensor> in{made_up({2, 12}), made_up({3, 12}, 2), made_up({12}, 3).abs() + 0.2};
+    const at::Tensor leaf = in[static_cast<std::size_t>(which)].set_requires_grad(true);
+    const at::Tensor value = regress_out(in[0], in[1], in[2]).square().sum();
+    EXPECT_NO_THROW(torch::autograd::grad({value}, {leaf}, {}, true));
+    EXPECT_THROW(torch::autograd::grad({value}, {leaf}, {}, std::nullopt, /*create_graph=*/true), NumericalError);
+  }
+}
+
 TEST(Regression, CensoredFramesInfluenceNothing) {
   at::Tensor y = made_up({2, 16}), x = made_up({2, 16}, 2);
   at::Tensor w = at::ones({16}, at::kDouble);
@@ -130,6 +141,17 @@ TEST(Fill, CubicIsExactForCubics) {
   EXPECT_DOUBLE_EQ(filled[11].item<double>(), x[10].item<double>());
 }
 
+// scipy 1.14: CubicSpline(t[kept], x[kept])(missing), x = sin(0.7 t) + 0.3 cos(1.9 t), t = 0 … 19.
+TEST(Fill, CubicIsScipysSpline) {
+  const at::Tensor t = at::arange(20, at::kDouble), x = at::sin(0.7 * t) + 0.3 * at::cos(1.9 * t);
+  const std::vector<std::int64_t> missing{3, 4, 9, 13, 14, 15};
+  const at::Tensor filled = fill_censored(x, mask_without(20, missing), {FillMethod::cubic});
+  const at::Tensor expected = at::tensor({0.4376203695849824, -0.1604723396174399, 0.015189665937682895,
+                                          0.21020423580774533, -0.3635507934457799, -0.7989374246350946},
+                                         at::kDouble);
+  EXPECT_LT(largest_difference(filled.index_select(0, at::tensor(missing, at::kLong)), expected), 1e-12);
+}
+
 /// Sinusoids below 0.1 cycles per frame, between the frequencies of the grid.
 at::Tensor sinusoids(std::int64_t frames) {
   const at::Tensor t = at::arange(frames, at::kDouble) * 2 * std::numbers::pi;
@@ -142,10 +164,95 @@ double relative_error(const at::Tensor& found, const at::Tensor& truth, const at
   return ((found.index_select(-1, missing) - expected).norm() / (expected - truth.mean()).norm()).item<double>();
 }
 
+/// Frames lost at random, but the ends.
+at::Tensor random_mask(std::int64_t frames, double loss, double seed) {
+  at::Tensor keep = made_up({frames}, seed).abs() >= loss;
+  keep[0] = keep[-1] = true;
+  return keep;
+}
+
+at::Tensor row_norms(const at::Tensor& keep, const FillOptions& options) {
+  return fill_matrix(keep, options).norm(2, 1);
+}
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// The same basis and penalty, by the normal equations.
+TEST(Fill, HarmonicIsThePenalisedLeastSquaresFit) {
+  const at::Tensor keep = random_mask(70, 0.3, 3), kept = keep.nonzero().flatten(), x = made_up({70}, 5) + 10;
+  for (const auto& [oversampling, ridge] : {std::pair{1, 0.0}, std::pair{2, 1e-3}}) {
+    std::vector<at::Tensor> columns{at::ones({70}, at::kDouble), at::arange(70, at::kDouble) / 10};
+    for (int k = 1; k <= 7 * oversampling; ++k) {
+      const at::Tensor phase = at::arange(70, at::kDouble) * (2 * std::numbers::pi * k / (70.0 * oversampling));
+      columns.push_back(phase.cos());
+      columns.push_back(phase.sin());
+    }
+    const at::Tensor basis = at::stack(columns, 1), seen = basis.index_select(0, kept);
+    at::Tensor penalty = at::full({basis.size(1)}, ridge * 35, at::kDouble);
+    penalty.slice(0, 0, 2).fill_(0);
+    const at::Tensor fitted = basis.matmul(
+        at::linalg_solve(seen.t().matmul(seen) + penalty.diag(), seen.t().matmul(x.index_select(0, kept))));
+    const FillOptions options{FillMethod::harmonic, 0.1, oversampling, ridge, kInfinity};
+    EXPECT_LT(largest_difference(fill_censored(x, keep, options), at::where(keep, x, fitted)), 1e-8) << oversampling;
+    EXPECT_GT(largest_difference(fitted, x), 0.1);
+  }
+}
+
+TEST(Fill, NoiseIsNotBlownUp) {
+  const at::Tensor line = 7 + at::arange(200, at::kDouble);
+  const FillOptions unbounded{.method = FillMethod::harmonic, .largest_gain = kInfinity};
+  double worst = 0;
+  for (const double loss : {0.3, 0.5}) {
+    for (const double seed : {11., 16.}) {
+      const at::Tensor keep = random_mask(200, loss, seed), free = row_norms(keep, unbounded);
+      worst = std::max(worst, free.max().item<double>());
+      for (const double gain : {1.0, 2.0}) {
+        const at::Tensor bounded = fill_matrix(keep, {.method = FillMethod::harmonic, .largest_gain = gain});
+        // No more ridge than the bound asks for.
+        EXPECT_LT(largest_difference(bounded.norm(2, 1), free.clamp_max(gain)), 1e-5) << loss << " " << seed;
+        EXPECT_LT(largest_difference(bounded.matmul(line), line), 1e-9);
+      }
+      EXPECT_LE(row_norms(keep, {.method = FillMethod::hybrid, .largest_gain = 2}).max().item<double>(), 2 + 1e-9);
+    }
+  }
+  EXPECT_GT(worst, 2.5);
+}
+
+TEST(Fill, EndsHoldTheNearestKeptValue) {
+  const at::Tensor x = made_up({150});
+  for (const std::int64_t lost : {1, 4, 10}) {
+    at::Tensor keep = at::ones({150}, at::kBool);
+    keep.slice(0, 0, lost).fill_(false);
+    keep.slice(0, 148 - lost, 150).fill_(false);
+    keep.slice(0, 60, 75).fill_(false);
+    for (const FillMethod method : {FillMethod::linear, FillMethod::cubic, FillMethod::harmonic, FillMethod::hybrid}) {
+      const at::Tensor filled = fill_censored(x, keep, {method});
+      EXPECT_LT((filled.slice(0, 0, lost) - x[lost]).abs().max().item<double>(), 1e-14);
+      EXPECT_LT((filled.slice(0, 148 - lost) - x[147 - lost]).abs().max().item<double>(), 1e-14);
+      if (method == FillMethod::cubic) continue;  // a spline swings out in long gaps
+      EXPECT_LE(row_norms(keep, {method}).max().item<double>(), 4 + 1e-9);
+    }
+  }
+}
+
+TEST(Fill, HalfOfTheFramesAreEnough) {
+  const at::Tensor x = sinusoids(400), noisy = x + 0.3 * std::sqrt(3.0) * made_up({400}, 5);
+  const FillOptions noise_free{FillMethod::harmonic, 0.1, 2, 1e-9, kInfinity};
+  double with_noise = 0;
+  for (const double seed : {11., 12., 13., 14., 15., 16., 17., 18.}) {
+    const at::Tensor keep = random_mask(400, 0.5, seed);
+    EXPECT_LT(relative_error(fill_censored(x, keep, noise_free), x, keep), 1e-4) << seed;
+    const double error = relative_error(fill_censored(noisy, keep, {FillMethod::harmonic}), x, keep);
+    EXPECT_LT(error, 0.45) << seed;
+    with_noise += error / 8;
+  }
+  EXPECT_LT(with_noise, 0.3);
+}
+
 TEST(Fill, HarmonicRecoversSinusoidsWithOffsetAndTrend) {
   const at::Tensor x = sinusoids(400);
   for (const double loss : {0.1, 0.3}) {
-    const at::Tensor keep = made_up({400}, 11).abs() >= loss;
+    const at::Tensor keep = random_mask(400, loss, 11);
     ASSERT_GT(keep.logical_not().sum().item<std::int64_t>(), 25);
     const FillOptions harmonic{FillMethod::harmonic};
     EXPECT_LT(relative_error(fill_censored(x, keep, harmonic), x, keep), 4e-4);
@@ -186,7 +293,11 @@ TEST(Fill, GradientsMasksAndEdges) {
     const at::Tensor one = fill_censored(made_up({3, 1}), mask_without(1, {}), options);
     EXPECT_EQ(largest_difference(one, made_up({3, 1})), 0);
     EXPECT_THROW(fill_censored(x, at::zeros({14}, at::kBool), options), DataError);
-    EXPECT_EQ(fill_censored(x.to(at::kFloat), masks, options).scalar_type(), at::kFloat);
+    const at::Tensor single = fill_censored(x.to(at::kFloat), masks, options);
+    EXPECT_EQ(single.scalar_type(), at::kFloat);
+    EXPECT_LT(largest_difference(single, batch), 2e-6);
+    EXPECT_LT(second_gradient_error([&](const auto& in) { return fill_censored(in[0].square(), masks, options); }, {x}),
+              1e-7);
   }
   EXPECT_LT(largest_difference(fill_censored(made_up({3, 6}), mask_without(6, {0, 1, 2, 4, 5})),
                                made_up({3, 6}).slice(1, 3, 4).expand({3, 6})),
@@ -194,6 +305,7 @@ TEST(Fill, GradientsMasksAndEdges) {
   EXPECT_THROW(fill_censored(x, at::ones({13}, at::kBool)), ShapeError);
   EXPECT_THROW(fill_censored(x, at::ones({14}, at::kDouble)), ShapeError);
   EXPECT_THROW(fill_censored(x, masks, {FillMethod::harmonic, 0.7}), UsageError);
+  EXPECT_THROW(fill_censored(x, masks, {.method = FillMethod::harmonic, .largest_gain = 0.5}), UsageError);
 }
 
 MatrixD columns_of(const at::Tensor& rows) {

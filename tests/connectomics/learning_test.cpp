@@ -16,6 +16,7 @@
 #include "noema/connectomics/recursive_filter.h"
 #include "noema/connectomics/spatial.h"
 #include "noema/core/error.h"
+#include "noema/core/log.h"
 
 namespace noema {
 namespace {
@@ -268,6 +269,33 @@ TEST(HiddenStates, PosteriorByAllPaths) {
   EXPECT_THROW(chain_posterior(density, initial.slice(0, 1), transition), ShapeError);
 }
 
+// States that are passed through from the first to the last: most logarithms are −∞, and their gradients 0.
+TEST(HiddenStates, LeftToRightChainsHaveGradients) {
+  const at::Tensor density = made_up({5, 3}), initial = at::tensor({0., -kInfinity, -kInfinity}, at::kDouble);
+  const at::Tensor possible = at::tensor({1, 1, 0, 0, 1, 1, 0, 0, 1}, at::kLong).reshape({3, 3}) == 1;
+  const auto transition_of = [&](const at::Tensor& free) {
+    return at::log_softmax(at::where(possible, free, at::full_like(free, -kInfinity)), 1);
+  };
+  const auto chain = [&](const std::vector<at::Tensor>& in) {
+    const ChainPosterior found = chain_posterior(in[0], initial, transition_of(in[1]));
+    return at::cat({found.probability.flatten(), found.transitions.flatten(), found.log_evidence.reshape({1})});
+  };
+  EXPECT_LT(gradient_error(chain, {density, made_up({3, 3}, 3)}), 1e-7);
+  EXPECT_LT(second_gradient_error(chain, {density, made_up({3, 3}, 3)}), 1e-6);
+  std::vector<at::Tensor> leaves{density.clone(), initial.clone(), transition_of(made_up({3, 3}, 3)).detach().clone()};
+  for (at::Tensor& leaf : leaves) leaf.set_requires_grad(true);
+  const ChainPosterior found = chain_posterior(leaves[0], leaves[1], leaves[2]);
+  const auto gradients = torch::autograd::grad({found.log_evidence}, leaves);
+  EXPECT_LT(largest_difference(gradients[0], found.probability), 1e-12);
+  EXPECT_LT(largest_difference(gradients[1], found.probability[0]), 1e-12);
+  EXPECT_LT(largest_difference(gradients[2], found.transitions), 1e-12);
+  EXPECT_EQ(found.probability[0][0].item<double>(), 1);
+  EXPECT_EQ(found.probability[1][2].item<double>(), 0);
+  const at::Tensor single =
+      chain_posterior(density.to(at::kFloat), initial.to(at::kFloat), leaves[2].detach().to(at::kFloat)).probability;
+  EXPECT_LT(largest_difference(single, found.probability), 1e-6);
+}
+
 TEST(HiddenStates, DensityOfNormalFrames) {
   const at::Tensor covariance = made_up_spd(2, 3) + 0.1 * at::eye(3, at::kDouble), means = made_up({2, 3}, 4),
                    x = made_up({3, 5}, 5);
@@ -304,9 +332,28 @@ TEST(HiddenStates, FitsPlantedStates) {
       x.slice(1, target, target + 1).copy_(at::where(here, mixed, x.slice(1, target, target + 1)));
     }
   }
-  const HiddenStates fitted = fit_hidden_states(x, {.states = 3, .iterations = 40, .starts = 2, .seed = 1});
+  const HiddenStates fitted =
+      fit_hidden_states(x, {.states = 3, .iterations = 40, .tolerance = 1e-4, .starts = 2, .seed = 1});
   const at::Tensor found = state_posterior(fitted, x).probability.argmax(-1);
   EXPECT_GT(adjusted_rand_index(found.flatten(), state.flatten()), 0.9);
+  EXPECT_NEAR(fitted.log_evidence, state_posterior(fitted, x).log_evidence.sum().item<double>() / 1600, 1e-12);
+  EXPECT_TRUE(fitted.converged);
+  // Stopped early, it says so; the evidence is that of the states that are returned.
+  const WarningCollector warnings;
+  const HiddenStates early = fit_hidden_states(x, {.states = 3, .iterations = 1, .starts = 1, .seed = 1});
+  EXPECT_FALSE(early.converged);
+  EXPECT_EQ(early.iterations, 1);
+  EXPECT_NEAR(early.log_evidence, state_posterior(early, x).log_evidence.sum().item<double>() / 1600, 1e-12);
+  ASSERT_EQ(warnings.entries().size(), 1u);
+  EXPECT_THAT(warnings.entries()[0].message, HasSubstr("after 1 iterations"));
+  const HiddenStates single =
+      fit_hidden_states(x.to(at::kFloat), {.states = 3, .iterations = 40, .tolerance = 1e-4, .starts = 2, .seed = 1});
+  EXPECT_GT(
+      adjusted_rand_index(state_posterior(single, x.to(at::kFloat)).probability.argmax(-1).flatten(), state.flatten()),
+      0.9);
+  at::Tensor spoiled = x.clone();
+  spoiled[0][0][0] = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THROW(fit_hidden_states(spoiled, {.states = 3}), DataError);
   EXPECT_THROW(fit_hidden_states(x.slice(2, 0, 2), {.states = 3}), DataError);
   EXPECT_THROW(fit_hidden_states(x[0], {.states = 3}), ShapeError);
   EXPECT_THROW(fit_hidden_states(x, {.states = 0}), UsageError);

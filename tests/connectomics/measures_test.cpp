@@ -15,6 +15,7 @@
 #include "gradient_check.h"
 #include "noema/connectomics/covariance.h"
 #include "noema/connectomics/divergence.h"
+#include "noema/connectomics/initialisers.h"
 #include "noema/connectomics/second_moment.h"
 #include "noema/connectomics/similarity.h"
 #include "noema/core/error.h"
@@ -179,6 +180,9 @@ TEST(Similarity, GradientsAndCoincidentRows) {
   check("cosine", [](const auto& in) { return cosine_kernel(in[0], in[1], {.weights = {}, .matrix = in[2]}); });
   check("polynomial",
         [](const auto& in) { return polynomial_kernel(in[0], in[1], 0.3, 3, 1, {.weights = {}, .matrix = in[2]}); });
+  check("sigmoid",
+        [](const auto& in) { return sigmoid_kernel(in[0], in[1], 0.5, 0.2, {.weights = {}, .matrix = in[2]}); });
+  check("linear", [](const auto& in) { return linear_kernel(in[0], in[1], {.weights = {}, .matrix = in[2]}); });
   at::Tensor same = made_up({5, 3}).set_requires_grad(true);
   const at::Tensor d = distances(same, same);
   EXPECT_EQ(d.diagonal().abs().max().item<double>(), 0);
@@ -207,6 +211,14 @@ TEST(GramLoss, IdentityAndClosedForm) {
 }
 
 // Without centring, an offset of 5 makes 18,000 of the 35 that five normal channels have.
+TEST(Kurtosis, IsCalibratedForManyChannels) {
+  for (const std::int64_t d : {5, 10, 20, 50, 100}) {
+    const double found = multivariate_kurtosis(normal_numbers({d, 2000}, 3, "kurtosis")).item<double>();
+    const auto expected = static_cast<double>(d * (d + 2));
+    EXPECT_NEAR(found, expected, 0.05 * expected);
+  }
+}
+
 TEST(Kurtosis, IsThatOfNormalSeriesWhateverTheOffset) {
   // Normal numbers by Box and Muller from made-up uniform ones.
   const at::Tensor u = made_up({5, 4000}).abs().clamp_min(1e-12), v = made_up({5, 4000}, 2).abs();

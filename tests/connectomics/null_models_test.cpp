@@ -30,17 +30,28 @@ double correlation(const at::Tensor& a, const at::Tensor& b) {
   return at::corrcoef(at::stack({a, b}))[0][1].item<double>();
 }
 
-/// Share of pairs of unrelated maps that are called significant at 0.05.
+/// Of each pair of maps.
 template <class Nulls>
-double false_positives(const at::Tensor& maps, const at::Tensor& others, const Nulls& nulls) {
-  int significant = 0;
+at::Tensor p_values(const at::Tensor& maps, const at::Tensor& others, const Nulls& nulls) {
+  std::vector<double> p;
   for (std::int64_t i = 0; i < maps.size(0); ++i) {
     const at::Tensor drawn = nulls(maps[i], static_cast<std::uint64_t>(i));
     const at::Tensor z = drawn - drawn.mean(1, true), y = others[i] - others[i].mean();
     const at::Tensor r = z.matmul(y) / (z.norm(2, {1}) * y.norm());
-    significant += surrogate_p_value(correlation(maps[i], others[i]), r) <= 0.05;
+    p.push_back(surrogate_p_value(correlation(maps[i], others[i]), r));
   }
-  return significant / static_cast<double>(maps.size(0));
+  return at::tensor(p, at::kDouble);
+}
+
+double significant(const at::Tensor& p) { return (p <= 0.05).to(at::kDouble).mean().item<double>(); }
+
+/// p values of 120 tests whose null is true are spread evenly, up to chance (of which bounds leave 1 in 1,000).
+void expect_even(const at::Tensor& p, const char* name) {
+  SCOPED_TRACE(name);
+  EXPECT_GT(significant(p), 0);
+  EXPECT_LT(significant(p), 0.13);
+  EXPECT_NEAR(p.mean().item<double>(), 0.5, 0.09);
+  EXPECT_NEAR((p <= 0.5).to(at::kDouble).mean().item<double>(), 0.5, 0.15);
 }
 
 TEST(NullModels, RotationsAndSpins) {
@@ -86,15 +97,63 @@ TEST(NullModels, ProbabilitiesAreCalibrated) {
     return map.index_select(0, uniform_numbers({60, map.size(0)}, seed, "shuffle").argsort(std::int64_t{1}).flatten())
         .reshape({60, -1});
   };
-  EXPECT_GT(false_positives(maps, others, shuffled), 0.35);  // smooth maps correlate by chance
+  EXPECT_GT(significant(p_values(maps, others, shuffled)), 0.35);  // smooth maps correlate by chance
   const auto moran = [&](const at::Tensor& map, std::uint64_t seed) {
     return moran_surrogates(map, at::exp(-d / 5), 60, seed);
   };
-  EXPECT_LT(false_positives(maps, others, moran), 0.13);
+  expect_even(p_values(maps, others, moran), "Moran");
   const auto spun = [&](const at::Tensor& map, std::uint64_t seed) {
     return map.index_select(0, spin_indices(points, 60, seed).flatten()).reshape({60, -1});
   };
-  EXPECT_LT(false_positives(maps, others, spun), 0.13);
+  expect_even(p_values(maps, others, spun), "spin");
+  // Maps that share most of what they are, are found.
+  const at::Tensor alike = 0.95 * maps.slice(0, 0, 30) + 0.3 * others.slice(0, 0, 30);
+  EXPECT_GT(significant(p_values(maps.slice(0, 0, 30), alike, moran)), 0.9);
+  EXPECT_GT(significant(p_values(maps.slice(0, 0, 30), alike, spun)), 0.9);
+}
+
+/// Share of a map's variance that lies between parcels.
+double between(const at::Tensor& map, const at::Tensor& labels) {
+  double sum = 0;
+  for (std::int64_t k = 0; k <= labels.max().item<std::int64_t>(); ++k) {
+    const at::Tensor own = map.index_select(0, (labels == k).nonzero().flatten());
+    sum += static_cast<double>(own.numel()) * (own.mean() - map.mean()).square().item<double>();
+  }
+  return sum / (map - map.mean()).square().sum().item<double>();
+}
+
+TEST(NullModels, RandomParcelsAreCalibrated) {
+  const at::Tensor points = sphere(100), maps = smooth_maps(points, 120, 5);
+  std::vector<at::Tensor> nulls;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) nulls.push_back(random_parcels(points, 8, seed, Geometry::spherical));
+  const auto p_of = [&](const at::Tensor& map, const at::Tensor& labels) {
+    std::vector<double> values;
+    for (const at::Tensor& null : nulls) values.push_back(between(map, null));
+    return surrogate_p_value(between(map, labels), at::tensor(values, at::kDouble));
+  };
+  std::vector<double> p;
+  for (std::int64_t i = 0; i < 120; ++i) {
+    p.push_back(p_of(maps[i], random_parcels(points, 8, 1000 + static_cast<std::uint64_t>(i), Geometry::spherical)));
+  }
+  expect_even(at::tensor(p, at::kDouble), "random parcels");
+  const at::Tensor planted = random_parcels(points, 8, 7777, Geometry::spherical);
+  const at::Tensor steps = made_up({8}).index_select(0, planted) + 0.1 * maps[0] / maps[0].std();
+  EXPECT_NEAR(p_of(steps, planted), 1.0 / 41, 1e-12);
+}
+
+TEST(NullModels, PhasesAreCalibrated) {
+  // Slow series correlate by chance; surrogates are as slow.
+  at::Tensor slow = normal_numbers({240, 200}, 9, "slow");
+  for (std::int64_t t = 1; t < 200; ++t) slow.select(1, t).add_(0.85 * slow.select(1, t - 1));
+  const at::Tensor first = slow.slice(0, 0, 120), second = slow.slice(0, 120);
+  const auto phases = [](const at::Tensor& series, std::uint64_t seed) {
+    std::vector<at::Tensor> drawn;
+    for (std::uint64_t i = 0; i < 60; ++i) drawn.push_back(phase_surrogate(series.unsqueeze(0), 100 * seed + i));
+    return at::cat(drawn);
+  };
+  expect_even(p_values(first, second, phases), "phases");
+  const at::Tensor alike = first.slice(0, 0, 30) + 0.3 * second.slice(0, 0, 30);
+  EXPECT_GT(significant(p_values(first.slice(0, 0, 30), alike, phases)), 0.9);
 }
 
 TEST(NullModels, RandomParcelsAndPhases) {

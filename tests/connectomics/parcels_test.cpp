@@ -89,6 +89,9 @@ TEST(Parcels, GradientsAtOrdinaryAndDangerousPoints) {
        {ParcelScale::sum, ParcelScale::mean, ParcelScale::absolute_mean, ParcelScale::zscore}) {
     EXPECT_LT(gradient_error([&](const auto& in) { return extract_parcels(in[0], in[1], scale); }, {x, w}), 1e-7);
   }
+  EXPECT_LT(
+      gradient_error([](const auto& in) { return extract_parcels(in[0], in[1], ParcelScale::percent); }, {x + 3, w}),
+      1e-7);
   const at::Tensor parcel = whole({2, 0, 1, 1, 0}), voxel = whole({0, 1, 1, 3, 2});
   EXPECT_LT(gradient_error(
                 [&](const auto& in) {

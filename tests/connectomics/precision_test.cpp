@@ -99,6 +99,15 @@ TEST(Precision, PartialCorrelationAndCovariance) {
   EXPECT_LT(gradient_error([](const auto& in) { return partial_covariance(in[0]); }, {spd}), 1e-6);
 }
 
+TEST(Precision, SinglePrecisionFollowsDouble) {
+  const at::Tensor a = made_up_spd(2, 5), x = made_up({2, 5, 30}), single = a.to(at::kFloat);
+  EXPECT_LT(largest_difference(precision(single), precision(a)), 1e-4);
+  EXPECT_LT(largest_difference(partial_correlation(precision(single)), partial_correlation(precision(a))), 1e-5);
+  EXPECT_LT(largest_difference(partial_covariance(precision(single)), partial_covariance(precision(a))), 1e-5);
+  EXPECT_LT(largest_difference(oracle_shrinkage(x.to(at::kFloat)).covariance, oracle_shrinkage(x).covariance), 1e-6);
+  EXPECT_LT(largest_difference(ledoit_wolf(x.to(at::kFloat)).intensity, ledoit_wolf(x).intensity), 1e-5);
+}
+
 TEST(Precision, RefusesWhatHasNone) {
   try {
     precision(covariance(made_up({6, 4})));
@@ -123,20 +132,24 @@ TEST(GraphicalLasso, ScikitLearnsNumbersAndConditionsOfOptimality) {
   // More channels than frames, so S is singular.
   const double alpha = 0.1;
   const at::Tensor wide = correlation(made_up({25, 18}));
-  const at::Tensor sparse = graphical_lasso(wide, scalar(alpha));
+  const at::Tensor sparse = graphical_lasso(wide, scalar(alpha), {.tolerance = 1e-12, .max_sweeps = 10000});
   const at::Tensor gap = sparse.inverse() - wide;
   const at::Tensor off = 1 - at::eye(25, at::kDouble);
   const at::Tensor active = (sparse != 0).to(at::kDouble) * off;
   EXPECT_GT(active.sum().item<double>(), 40);
   EXPECT_LT(active.sum().item<double>(), 500);
-  EXPECT_LT(gap.diagonal().abs().max().item<double>(), 1e-9);
-  EXPECT_LT(((gap - alpha * sparse.sign()) * active).abs().max().item<double>(), 1e-9);
-  EXPECT_LT(gap.abs().max().item<double>(), alpha + 1e-9);
+  EXPECT_LT(gap.diagonal().abs().max().item<double>(), 1e-10);
+  EXPECT_LT(((gap - alpha * sparse.sign()) * active).abs().max().item<double>(), 1e-10);
+  EXPECT_LT(gap.abs().max().item<double>(), alpha + 1e-10);
   // No penalty worth the name: the inverse. A large one: the diagonal.
   EXPECT_LT(largest_difference(graphical_lasso(s, scalar(1e-9)), s.inverse()), 1e-6);
   EXPECT_LT(largest_difference(graphical_lasso(s, scalar(2)), at::eye(4, at::kDouble)), 1e-14);
   const at::Tensor batch = graphical_lasso(at::stack({s, s}), at::tensor({0.05, 0.2}, at::kDouble));
   EXPECT_LT(largest_difference(batch[0], omega), 1e-15);
+  EXPECT_NEAR(graphical_lasso(at::full({1, 1}, 4, at::kDouble), scalar(0.5)).item<double>(), 0.25, 1e-15);
+  const at::Tensor single = graphical_lasso(s.to(at::kFloat), scalar(0.05).to(at::kFloat));
+  EXPECT_EQ(single.scalar_type(), at::kFloat);
+  EXPECT_LT(largest_difference(single, omega), 1e-5);
 }
 
 TEST(GraphicalLasso, GradientOfTheConditions) {
@@ -149,6 +162,16 @@ TEST(GraphicalLasso, GradientOfTheConditions) {
   ASSERT_GT((omega != 0).sum().item<std::int64_t>(), 12);
   EXPECT_LT(gradient_error(lasso, {s, scalar(0.1)}), 1e-6);
   EXPECT_LT(gradient_error(lasso, {at::stack({s, s * 2}), at::tensor({0.1, 0.15}, at::kDouble)}), 1e-6);
+  // More channels than frames.
+  const auto of_singular = [](const std::vector<at::Tensor>& in) {
+    return graphical_lasso(in[0], in[1], {.tolerance = 1e-12, .max_sweeps = 10000});
+  };
+  EXPECT_LT(gradient_error(of_singular, {correlation(made_up({6, 5})), scalar(0.2)}, 1e-4), 1e-5);
+  // Each matrix of a batch is solved to its own gradient's digits, however small.
+  at::Tensor pair = at::stack({s, s}).set_requires_grad(true);
+  const at::Tensor g = made_up({6, 6}, 7), both = graphical_lasso(pair, scalar(0.1));
+  const at::Tensor found = torch::autograd::grad({(both[0] * g).sum() + 1e-14 * (both[1] * g).sum()}, {pair})[0];
+  EXPECT_LT(largest_difference(1e14 * found[1], found[0]) / found[0].abs().max().item<double>(), 1e-10);
 }
 
 TEST(GraphicalLasso, SaysWhatIsWrong) {

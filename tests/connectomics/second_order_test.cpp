@@ -7,9 +7,11 @@
 #include "noema/connectomics/covariance.h"
 #include "noema/connectomics/divergence.h"
 #include "noema/connectomics/dynamic_states.h"
+#include "noema/connectomics/frequency_filter.h"
 #include "noema/connectomics/losses.h"
 #include "noema/connectomics/modularity.h"
 #include "noema/connectomics/precision.h"
+#include "noema/connectomics/recursive_filter.h"
 #include "noema/connectomics/second_moment.h"
 #include "noema/connectomics/similarity.h"
 #include "noema/connectomics/smoothing.h"
@@ -39,6 +41,29 @@ TEST(SecondOrder, CovarianceAndPrecision) {
   expect_second_order("precision", [](const auto& in) { return precision(in[0]); }, {made_up_spd(1, 3)});
   expect_second_order("partial", [](const auto& in) { return partial_correlation(precision(in[0])); },
                       {made_up_spd(1, 3)});
+  expect_second_order("partial covariance", [](const auto& in) { return partial_covariance(precision(in[0])); },
+                      {made_up_spd(1, 3)});
+  expect_second_order("oas", [](const auto& in) { return oracle_shrinkage(in[0]).covariance; }, {x});
+  expect_second_order("normalised", [](const auto& in) { return correlation_from_covariance(in[0]); },
+                      {made_up_spd(1, 3)});
+  expect_second_order("pairwise", [&](const auto& in) { return pairwise_covariance(in[0], x > -0.6); }, {x});
+  expect_second_order("stream",
+                      [](const auto& in) {
+                        StreamingCovariance stream;
+                        stream.add(in[0].slice(-1, 0, 3), in[1].slice(-1, 0, 3));
+                        stream.add(in[0].slice(-1, 3), in[1].slice(-1, 3));
+                        return stream.covariance();
+                      },
+                      {x, w});
+}
+
+TEST(SecondOrder, Filters) {
+  const at::Tensor x = made_up({2, 12});
+  expect_second_order("frequency", [](const auto& in) { return frequency_filter(in[0], in[1]); }, {x, made_up({7}, 2)});
+  const at::Tensor free = made_up({1, 5}, 4);
+  expect_second_order("sections", [](const auto& in) { return sos_filter(in[0], stable_sections(in[1])); }, {x, free});
+  expect_second_order("zero phase", [](const auto& in) { return zero_phase_filter(in[0], stable_sections(in[1])); },
+                      {x, free});
 }
 
 TEST(SecondOrder, MatrixFunctionsAndTangentSpaceWhereEigenvaluesAreApart) {
@@ -47,6 +72,7 @@ TEST(SecondOrder, MatrixFunctionsAndTangentSpaceWhereEigenvaluesAreApart) {
   expect_second_order("exp", [](const auto& in) { return spd_exp(in[0]); }, {a});
   expect_second_order("root", [](const auto& in) { return spd_sqrt(in[0]); }, {a});
   expect_second_order("inverse root", [](const auto& in) { return spd_inverse_sqrt(in[0]); }, {a});
+  expect_second_order("power", [](const auto& in) { return spd_power(in[0], 2.5); }, {a});
   expect_second_order("tangent", [](const auto& in) { return to_tangent(in[0], in[1]); }, {a, r});
   expect_second_order("cone", [](const auto& in) { return from_tangent(spd_log(in[0]), in[1]); }, {a, r});
   expect_second_order("log-euclidean", [](const auto& in) { return spd_mean(in[0], SpdMean::log_euclidean); }, {a});
@@ -61,6 +87,11 @@ TEST(SecondOrder, LossesAndScores) {
   expect_second_order("entropy of logits", [](const auto& in) { return entropy_of_logits(in[0]); }, {p});
   expect_second_order("kl", [](const auto& in) { return kl_divergence(in[0], in[1]); }, {p, q});
   expect_second_order("js of logits", [](const auto& in) { return js_divergence_of_logits(in[0], in[1]); }, {p, q});
+  expect_second_order("js", [](const auto& in) { return js_divergence(in[0], in[1]); }, {p, q});
+  expect_second_order("kl of logits", [](const auto& in) { return kl_divergence_of_logits(in[0], in[1]); }, {p, q});
+  const auto negative_entropy = [](const at::Tensor& x) { return -entropy(x); };
+  expect_second_order("bregman", [&](const auto& in) { return bregman_divergence(negative_entropy, in[0], in[1]); },
+                      {p, q});
   expect_second_order("norm", [](const auto& in) { return norm_reduction(2, {1})(in[0]); }, {p});
   expect_second_order("soft maximum", [](const auto& in) { return soft_max_reduction(0.5, true)(in[0]); }, {p});
   expect_second_order("homogeneity", [](const auto& in) { return homogeneity(in[0], in[1]); },
@@ -68,6 +99,11 @@ TEST(SecondOrder, LossesAndScores) {
   expect_second_order("squared distances", [](const auto& in) { return squared_distances(in[0], in[1]); }, {p, q});
   expect_second_order("gaussian", [](const auto& in) { return gaussian_kernel(in[0], in[1], 0.7); }, {p, q});
   expect_second_order("cosine", [](const auto& in) { return cosine_kernel(in[0], in[1]); }, {p, q});
+  expect_second_order("rbf", [](const auto& in) { return rbf_kernel(in[0], in[1], 0.7); }, {p, q});
+  expect_second_order("polynomial", [](const auto& in) { return polynomial_kernel(in[0], in[1], 0.3); }, {p, q});
+  expect_second_order("sigmoid", [](const auto& in) { return sigmoid_kernel(in[0], in[1], 0.5); }, {p, q});
+  expect_second_order("linear", [](const auto& in) { return linear_kernel(in[0], in[1]); }, {p, q});
+  expect_second_order("det", [](const auto& in) { return det_loss(in[0]); }, {made_up_spd(1, 3)});
   expect_second_order("log det", [](const auto& in) { return log_det_loss(in[0], 0.1); }, {made_up_spd(1, 3)});
   expect_second_order("kurtosis", [](const auto& in) { return multivariate_kurtosis(in[0]); }, {made_up({2, 7})});
 }
@@ -76,6 +112,8 @@ TEST(SecondOrder, NetworksChainsAndVolumes) {
   const at::Tensor a = made_up({4, 4});
   expect_second_order("modularity", [](const auto& in) { return modularity(in[0], in[1]); },
                       {a + a.t(), made_up({4, 2}, 5).abs()});
+  expect_second_order("layers", [](const auto& in) { return multilayer_modularity(in[0], in[1], 0.3); },
+                      {made_up({2, 3, 3}), made_up({2, 3, 2}, 5).abs()});
   expect_second_order("packing", [](const auto& in) { return pack_symmetric(in[0].square()); }, {a});
   expect_second_order("unpacking", [](const auto& in) { return unpack_symmetric(in[0].square()); }, {made_up({6})});
   expect_second_order("chain", [](const auto& in) { return chain_posterior(in[0], in[1], in[2]).probability; },

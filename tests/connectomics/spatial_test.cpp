@@ -7,8 +7,10 @@
 #include <numbers>
 
 #include "gradient_check.h"
+#include "noema/connectomics/initialisers.h"
 #include "noema/connectomics/parcel_quality.h"
 #include "noema/connectomics/qc_fc.h"
+#include "noema/connectomics/regression.h"
 #include "noema/connectomics/smoothing.h"
 #include "noema/connectomics/spatial.h"
 #include "noema/core/error.h"
@@ -67,6 +69,14 @@ TEST(Spatial, CentresOfManyBatches) {
   const at::Tensor points = sphere_points(50, 100);
   const at::Tensor round = parcel_centres(made_up({2, 3, 50}).abs(), points, Geometry::spherical);
   EXPECT_LT(largest_difference(round.norm(2, {-1}), at::full({2, 3}, 100.0, at::kDouble)), 1e-12);
+  for (const Geometry geometry : {Geometry::euclidean, Geometry::spherical}) {
+    const auto of_weights = [&](const std::vector<at::Tensor>& in) {
+      return parcel_centres(in[0], points.slice(0, 0, 9), geometry);
+    };
+    EXPECT_LT(gradient_error(of_weights, {made_up({2, 3, 9}).abs()}), 1e-7);
+    at::Tensor empty = at::zeros({2, 9}, at::kDouble).set_requires_grad(true);
+    EXPECT_TRUE(finite_gradients(of_weights({empty}), {empty}));
+  }
 }
 
 TEST(Spatial, CompactnessIsAMeanDistance) {
@@ -121,6 +131,13 @@ TEST(Smoothing, NeighboursAreAllPairsWithinReach) {
   }
   EXPECT_THROW(neighbours_within(x, 0), UsageError);
   EXPECT_THROW(neighbours_within(made_up({4, 2}), 1), ShapeError);
+  // Points on one sphere about the origin, up to a thousandth (as meshes' files have them), or not on any.
+  const at::Tensor wobbly = x * (1 + 4e-4 * made_up({300, 1}, 3));
+  EXPECT_EQ(neighbours_within(wobbly, 4, Geometry::spherical).distance.numel(),
+            (distance_matrix(wobbly, wobbly, Geometry::spherical) <= 4).sum().item<std::int64_t>());
+  EXPECT_THROW(neighbours_within(x + 1, 3, Geometry::spherical), DataError);
+  EXPECT_THROW(neighbours_within(at::cat({at::zeros({1, 3}, at::kDouble), x}), 3, Geometry::spherical), DataError);
+  EXPECT_NO_THROW(neighbours_within(x + 1, 3));
 }
 
 TEST(Smoothing, VerticesKeepConstantsAndEqualTheDirectSum) {
@@ -228,6 +245,23 @@ TEST(ParcelQuality, VarianceExplainedByTheMean) {
   EXPECT_NEAR(found[1].item<double>(), 1, 1e-12);
   const at::Tensor dense = at::stack({e.labels == 10, e.labels == 20, e.labels == 30}).to(at::kDouble);
   EXPECT_LT(largest_difference(parcel_variance_explained(e.series, dense), found), 1e-12);
+  const at::Tensor x = made_up({5, 7}), w = made_up({2, 5}, 2).abs() + 0.2;
+  EXPECT_LT(gradient_error([](const auto& in) { return parcel_variance_explained(in[0], in[1]); }, {x, w}), 1e-7);
+  const auto sparse = [](const at::Tensor& series, const at::Tensor& weight) {
+    return parcel_variance_explained(
+        series, SparseWeights{labels_of({0, 0, 2, 2, 2}), labels_of({0, 3, 1, 2, 4}), weight, 3, 5});
+  };
+  const auto filled = [&](const std::vector<at::Tensor>& in) {
+    return sparse(in[0], in[1]).index_select(0, labels_of({0, 2}));
+  };
+  EXPECT_LT(gradient_error(filled, {x, w[0]}), 1e-7);
+  // A parcel without series is left out: NaN, and the others' gradients are theirs.
+  EXPECT_TRUE(sparse(x, w[0])[1].isnan().item<bool>());
+  at::Tensor weights = w.clone();
+  weights[1].fill_(0);
+  const at::Tensor leaf = weights.set_requires_grad(true), values = parcel_variance_explained(x, leaf);
+  EXPECT_TRUE(values[1].isnan().item<bool>());
+  EXPECT_TRUE(finite_gradients(values[0], {leaf}));
 }
 
 TEST(ParcelQuality, SilhouetteByItsDefinition) {
@@ -296,6 +330,9 @@ TEST(ParcelQuality, Agreement) {
   EXPECT_TRUE(dice_overlap(p, q)[1].isnan().item<bool>());
   EXPECT_THROW(adjusted_rand_index(a, labels_of({0})), ShapeError);
   EXPECT_THROW(dice_overlap(p, q.slice(1, 0, 3)), ShapeError);
+  EXPECT_LT(gradient_error([](const auto& in) { return dice_overlap(in[0], in[1]); },
+                           {made_up({2, 6}).abs() + 0.1, made_up({2, 6}, 2).abs() + 0.1}),
+            1e-8);
 }
 
 TEST(QcFc, CorrelationsOverSubjects) {
@@ -319,10 +356,42 @@ TEST(QcFc, CorrelationsOverSubjects) {
   EXPECT_THROW(qc_fc(edges.slice(0, 0, 2), motion.slice(0, 0, 2)), DataError);
 }
 
+/// Share of n shuffles of `y` whose |correlation| with `x`, given the covariates, is as large; Freedman and Lane's.
+double shuffled_p_value(const at::Tensor& x, const at::Tensor& y, const at::Tensor& covariates, std::int64_t n) {
+  const at::Tensor order = uniform_numbers({n, y.numel()}, 5, "shuffle").argsort(std::int64_t{1});
+  const at::Tensor rest = covariates.defined() ? regress_out(y.unsqueeze(0), covariates)[0] : y;
+  const at::Tensor shuffled = rest.index_select(0, order.flatten()).reshape({n, -1});
+  const at::Tensor r = qc_fc(shuffled.t(), x, covariates)[0], observed = qc_fc(y.unsqueeze(1), x, covariates)[0][0];
+  return (r.abs() >= observed.abs()).to(at::kDouble).mean().item<double>();
+}
+
+// The t distribution's p is the share of shuffles, also with covariates and in one tail.
+TEST(QcFc, ProbabilitiesAreThoseOfPermutations) {
+  const at::Tensor noise = normal_numbers({30, 6}, 4, "edges"), motion = normal_numbers({30}, 5, "motion");
+  const at::Tensor edges = noise + at::outer(motion, at::tensor({0., 0.1, 0.2, 0.3, 0.4, 0.5}, at::kDouble));
+  const at::Tensor ages = at::stack({motion + normal_numbers({30}, 6, "age"), normal_numbers({30}, 7, "sex")});
+  for (const at::Tensor& covariates : {at::Tensor(), ages}) {
+    const std::int64_t used = covariates.defined() ? 2 : 0;
+    const at::Tensor p = correlation_p_values(qc_fc(edges, motion, covariates)[0], 30, used);
+    EXPECT_GT((p.max() - p.min()).item<double>(), 0.05);
+    for (std::int64_t e = 0; e < 6; ++e) {
+      EXPECT_NEAR(p[e].item<double>(), shuffled_p_value(motion, edges.select(1, e), covariates, 4000), 0.025) << e;
+    }
+    const at::Tensor order = uniform_numbers({4000, 30}, 8, "shuffle").argsort(std::int64_t{1});
+    const at::Tensor null =
+        qc_fc(edges.select(1, 0).index_select(0, order.flatten()).reshape({4000, 30}).t(), motion)[0];
+    EXPECT_NEAR((null > correlation_tolerance(30, 0.1, 1)).to(at::kDouble).mean().item<double>(), 0.1, 0.015);
+    EXPECT_NEAR((null.abs() > correlation_tolerance(30, 0.1, 2)).to(at::kDouble).mean().item<double>(), 0.1, 0.015);
+  }
+}
+
 TEST(QcFc, SignificanceAndDistance) {
   EXPECT_NEAR(correlation_tolerance(20, 0.1), 0.3783408610435194, 1e-12);  // scipy's t quantile, 18 degrees of freedom
   EXPECT_NEAR(correlation_p_values(at::tensor({-0.444}, at::kDouble), 20).item<double>(), 0.04986349331103499, 1e-13);
   EXPECT_EQ(correlation_p_values(at::tensor({1.0}, at::kDouble), 20).item<double>(), 0);
+  EXPECT_NEAR(correlation_tolerance(20, 0.1, 1), 0.29921034404094504, 1e-12);     // one tail
+  EXPECT_NEAR(correlation_tolerance(20, 0.1, 2, 3), 0.41236048101042416, 1e-12);  // three covariates: 15 degrees
+  EXPECT_NEAR(correlation_p_values(at::tensor({0.444}, at::kDouble), 20, 3).item<double>(), 0.07419641450756582, 1e-13);
   const at::Tensor loss = beyond_tolerance(at::tensor({-0.5, 0.1, 0.4}, at::kDouble), 0.3);
   EXPECT_LT(largest_difference(loss, at::tensor({0.2, 0., 0.1}, at::kDouble)), 1e-15);
   // Benjamini and Hochberg: p·n/rank, made monotone.

@@ -4,6 +4,7 @@
 #include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_eigvals.h>
+#include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/real.h>
@@ -75,15 +76,24 @@ TEST(Spd, FunctionsInvertEachOtherAndEqualPlainSeries) {
 TEST(Spd, GradientsAtOrdinaryAndRepeatedEigenvalues) {
   for (const std::vector<double>& spectrum : kSpectra) {
     const at::Tensor a = with_spectrum(spectrum);
-    const double step = 1e-6 * spectrum.front();
-    const double tolerance = 2e-7 / std::min(1.0, spectrum.front());
-    EXPECT_LT(gradient_error([](const auto& in) { return spd_log(in[0]); }, {a}, step * 10), tolerance);
-    EXPECT_LT(gradient_error([](const auto& in) { return spd_sqrt(in[0]); }, {a}, step * 10), tolerance);
-    EXPECT_LT(gradient_error([](const auto& in) { return spd_inverse_sqrt(in[0]); }, {a}, step * 10), tolerance);
-    EXPECT_LT(gradient_error([](const auto& in) { return spd_power(in[0], 2.5); }, {a}, step * 10), tolerance);
+    const double step = 2e-5 * spectrum.front(), tolerance = 1e-6;
+    EXPECT_LT(gradient_error([](const auto& in) { return spd_log(in[0]); }, {a}, step), tolerance);
+    EXPECT_LT(gradient_error([](const auto& in) { return spd_sqrt(in[0]); }, {a}, step), tolerance);
+    EXPECT_LT(gradient_error([](const auto& in) { return spd_inverse_sqrt(in[0]); }, {a}, step), tolerance);
+    EXPECT_LT(gradient_error([](const auto& in) { return spd_power(in[0], 2.5); }, {a}, step), tolerance);
     EXPECT_LT(gradient_error([](const auto& in) { return spd_exp(in[0]); }, {a / 10}), 1e-8);
   }
   EXPECT_LT(gradient_error([](const auto& in) { return spd_log(in[0]); }, {made_up_spd(2, 4)}), 1e-6);
+}
+
+// Where exp and its gradient are finite numbers, no intermediate overflows: (e⁰ − e^(−s))/s.
+TEST(Spd, GradientOfTheExponentialFarApart) {
+  for (const auto& [type, spread] : {std::pair{at::kFloat, 180.0}, std::pair{at::kDouble, 1500.0}}) {
+    at::Tensor a = at::tensor({-spread, 0.0}, at::kDouble).to(type).diag().set_requires_grad(true);
+    const at::Tensor g = torch::autograd::grad({spd_exp(a)[0][1]}, {a})[0];
+    EXPECT_TRUE(g.isfinite().all().item<bool>());
+    EXPECT_NEAR(g[0][1].item<double>() * 2 * spread, 1, 1e-6);
+  }
 }
 
 // The divided differences keep their digits however close two eigenvalues are.
@@ -181,6 +191,35 @@ TEST(SpdMean, KarcherConvergesForIllConditionedMatrices) {
     for (int i = 0; i < 10; ++i) stepped = from_tangent(to_tangent(a, stepped).mean(0), stepped);
     EXPECT_GT(karcher_residual(a, stepped).item<double>(), left);
     EXPECT_LT(karcher_residual(a, spd_mean(a, SpdMean::karcher)).item<double>(), tolerance);
+  }
+}
+
+// The same matrices: the other means keep the equations that define them.
+TEST(SpdMean, OtherMeansOfIllConditionedMatrices) {
+  for (const std::int64_t frames : {12, 11}) {
+    const at::Tensor x = made_up({50, 10, frames});
+    const at::Tensor centred = x - x.mean(-1, true), a = centred.matmul(centred.mT()) / static_cast<double>(frames - 1);
+    const at::Tensor bures = spd_mean(a, SpdMean::bures), root = spd_sqrt(bures);
+    EXPECT_LT(largest_difference(spd_sqrt(root.matmul(a).matmul(root)).mean(0), bures), 1e-11);
+    EXPECT_LT(largest_difference(spd_log(spd_mean(a, SpdMean::log_euclidean)), spd_log(a).mean(0)), 1e-11);
+    const at::Tensor harmonic = spd_mean(a, SpdMean::harmonic), inverse = a.inverse().mean(0);
+    EXPECT_LT(largest_difference(harmonic.matmul(inverse), at::eye(10, at::kDouble)), frames == 12 ? 1e-10 : 1e-5);
+    EXPECT_GT(at::linalg_eigvalsh(bures).min().item<double>(), 5e-3);
+  }
+}
+
+// Thirty unit steps find the mean of well-conditioned matrices alone; of others the rule is an error, not a mean.
+TEST(SpdMean, PublishedStepsEndOrSayThatTheyDoNot) {
+  SpdMeanOptions published;
+  published.published = true;
+  const at::Tensor well = made_up_spd(8, 5);
+  EXPECT_LT(largest_difference(spd_mean(well, SpdMean::karcher, published), spd_mean(well, SpdMean::karcher)), 1e-5);
+  const at::Tensor x = made_up({50, 10, 11}), centred = x - x.mean(-1, true);
+  try {
+    spd_mean(centred.matmul(centred.mT()) / 10, SpdMean::karcher, published);
+    FAIL();
+  } catch (const NumericalError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("after 30 iterations"));
   }
 }
 

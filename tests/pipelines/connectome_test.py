@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from command import Folder, model, results, run
+from nifti import labelled
 
 
 def table(path):
@@ -82,6 +83,23 @@ with Folder() as out:
     assert "censored" in errors or "volumes" in errors, errors
     errors, _ = run("connectome", out / "data", out / "kind", "--kind", "pearson", status=2)
     assert "partial-correlation" in errors, errors
+
+    # Labels with gaps, a region outside of the brain and one that the table alone has: the regions that are there, by
+    # their own names and in the order of their labels, with the numbers of an atlas without gaps.
+    brain = out / "data" / "ground-truth" / "brain.nii.gz"
+    labelled(brain, out / "gaps.nii.gz", lambda x, y, z, inside: (7, 40, 200)[z // 4] if inside else 90 * (x + y + z == 0))
+    (out / "gaps.tsv").write_text("index\tname\n200\ttop\n40\tmiddle\n7\tbottom\n90\taway\n99\tnowhere\n")
+    labelled(brain, out / "plain.nii.gz", lambda x, y, z, inside: 1 + z // 4 if inside else 0)
+    both = {}
+    for atlas in ("gaps", "plain"):
+        errors, _ = run("connectome", out / "data", out / atlas, "--atlas", out / f"{atlas}.nii.gz", "--confounds", "simple")
+        assert ("1 of 4 regions have no voxel in the mask and are dropped: away" in errors) == (atlas == "gaps"), errors
+        both[atlas] = matrix(out / atlas / (runs[0] + stem.format("correlation")))
+    assert both["gaps"][0] == ["bottom", "middle", "top"], both["gaps"][0]
+    assert near(both["gaps"][1], both["plain"][1], 1e-12) and abs(both["gaps"][1][0][1]) < 0.999
+    labelled(brain, out / "empty.nii.gz", lambda x, y, z, inside: 0)
+    errors, _ = run("connectome", out / "data", out / "empty", "--atlas", out / "empty.nii.gz", status=1)
+    assert "every voxel is 0" in errors and "empty.nii.gz" in errors, errors
 
     # The same matrices as samples: runs of three subjects, told apart by an entity of their names.
     decode = ["decode", out / "data", out / "decode", "--run-label", "run", "--model", "fc-ridge", "--permutations", "0",

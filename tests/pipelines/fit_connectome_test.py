@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from command import Folder, ROOT, results, run
+from nifti import labelled
 
 
 def table(path):
@@ -56,6 +57,17 @@ with Folder() as out:
     assert [block["type"] for block in facts["metadata"]["workflow"]["blocks"]][:2] == ["detrend", "parcellate"]
     assert facts["metadata"]["workflow"]["blocks"][1]["learn"] is True
     assert not (out / "parcels" / "checkpoints").exists()
+
+    # Labels with gaps, named by a table that has one region more.
+    labelled(data / "ground-truth" / "brain.nii.gz", out / "gaps.nii.gz",
+             lambda x, y, z, inside: (7, 40, 200)[min(z // 4, 2)] if inside else 0)
+    (out / "gaps.tsv").write_text("index\tname\n200\ttop\n40\tmiddle\n7\tbottom\n99\tnowhere\n")
+    parcels.write_text(parcels.read_text().replace("epochs = 12", "epochs = 2").replace("parcels = 8", "parcels = 3"))
+    fit(data, out / "gaps", parcels, "--atlas", out / "gaps.nii.gz")
+    assert [row["name"] for row in table(out / "gaps" / "regions.tsv")] == ["bottom", "middle", "top"]
+    labelled(data / "ground-truth" / "brain.nii.gz", out / "empty.nii.gz", lambda x, y, z, inside: 0)
+    said, _ = fit(data, out / "empty", parcels, "--atlas", out / "empty.nii.gz", status=1)
+    assert "empty.nii.gz" in said and "every" in said, said
 
     # The denoiser of the examples, shortened; equal calls give equal numbers.
     text = (ROOT / "examples" / "workflows" / "denoise.toml").read_text()

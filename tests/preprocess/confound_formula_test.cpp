@@ -105,6 +105,10 @@ TEST(ConfoundFormula, ComparisonsLogicAndSpikes) {
   EXPECT_THAT(names("[SCATTER](1_[>0.5](fd) + 1_[>1.5](dv))"), ElementsAre("spike_0002", "spike_0003", "spike_0004"));
   EXPECT_THAT(values("[SCATTER](1_[>0.5](fd))", "spike_0004"), ElementsAre(0, 0, 0, 0, 1, 0));
   EXPECT_TRUE(columns("[SCATTER](1_[>9](fd))").empty());
+  EXPECT_THAT(names("[SCATTER](1_[>0.8](fd))"), ElementsAre("spike_0004"));
+  EXPECT_THAT(values("[SCATTER](1_[>0.8](fd))", "spike_0004"), ElementsAre(0, 0, 0, 0, 1, 0));
+  EXPECT_THAT(names("[SCATTER](1_[>0.5](fd))"), ElementsAre("spike_0002", "spike_0004"));
+  EXPECT_EQ(names("[SCATTER](1_[>0](csf))").size(), 6U);  // every volume
 }
 
 TEST(ConfoundFormula, ComponentsOfMasks) {
