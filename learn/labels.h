@@ -33,6 +33,7 @@ enum class DelayKind {
   automatic,  ///< estimated on the training data of each fold (`learn/delay.h`)
   fixed,      ///< `delay_s`
   hrf,        ///< volumes chosen and weighted by the response that the SPM kernel predicts for the block
+  none,       ///< volumes are no series in time but estimates of events, each at its event's onset
 };
 
 /// How events become labelled volumes. Which column of the events file holds the label is said when the file is read.

@@ -25,7 +25,8 @@ std::vector<int> all_blocks(const LearningProblem& problem) {
 class Sampler {
  public:
   explicit Sampler(const LearningProblem& problem) : problem_(problem) {
-    if (problem.unit != SampleUnit::runs) estimator_.emplace(*problem.runs, problem.blocks);
+    if (problem.unit != SampleUnit::runs && problem.rule.delay != DelayKind::none)
+      estimator_.emplace(*problem.runs, problem.blocks);
   }
 
   FoldData sampled(std::span<const int> train_blocks) const {

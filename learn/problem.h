@@ -29,10 +29,10 @@ struct ProblemOptions {
 /// What one fold is trained and tested on.
 struct FoldData {
   std::string name;
-  /// From the fold's training blocks alone. Without shifts where a delay has no meaning (unit runs) or where the
-  /// split leaks (then it is that of all blocks).
+  /// From the fold's training blocks alone; where the split leaks, from all. Without shifts where a delay has no
+  /// meaning (unit runs, `DelayKind::none`).
   DelayEstimate estimate;
-  /// What the samples were made with; 0 for unit runs and `DelayKind::hrf`.
+  /// What the samples were made with; 0 for unit runs, `DelayKind::hrf` and `DelayKind::none`.
   double delay_s = 0;
   std::vector<Sample> samples;
   std::vector<int> train;  // indices in `samples`, ascending

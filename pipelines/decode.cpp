@@ -54,7 +54,7 @@ void add_honest_scores(const DecodeOptions& options, const PreparedData& data, c
 GlmMaps make_glm_maps(const DecodeOptions& options, const PreparedData& data, const LearningProblem& problem,
                       const std::vector<ModelMaps>& maps, Results& results) {
   std::vector<std::string> notes;
-  const GlmJob job = label_glm(data, problem, notes, !options.evaluation.single_trials);
+  const GlmJob job = label_glm(data, problem, notes);
   GlmMaps glm = fit_glm_maps(job);
   glm.notes.insert(glm.notes.end(), notes.begin(), notes.end());
   const std::vector<std::string> files = write_glm_maps(options.prepare.output, glm, *job.voxels, data.mean.header);

@@ -19,10 +19,11 @@ constexpr double kDelayTolerance_s = 2;
 
 /// The mean over folds; none where nobody declared it and the data cannot tell.
 std::optional<double> known_delay(const LearningProblem& problem) {
-  if (problem.unit == SampleUnit::runs || problem.rule.delay == DelayKind::hrf) return std::nullopt;
+  const DelayKind rule = problem.rule.delay;
+  if (problem.unit == SampleUnit::runs || rule == DelayKind::hrf || rule == DelayKind::none) return std::nullopt;
   double sum = 0;
   for (const FoldData& fold : problem.folds) {
-    if (problem.rule.delay == DelayKind::automatic && !fold.estimate.determined) return std::nullopt;
+    if (rule == DelayKind::automatic && !fold.estimate.determined) return std::nullopt;
     sum += fold.delay_s;
   }
   return sum / static_cast<double>(problem.folds.size());
@@ -64,9 +65,8 @@ std::vector<ContrastRequest> contrasts_of(const LabelTable& labels) {
 
 }  // namespace
 
-GlmJob label_glm(const PreparedData& data, const LearningProblem& problem, std::vector<std::string>& notes,
-                 bool may_shift) {
-  const double shift_s = may_shift ? onset_shift(problem, notes) : 0;
+GlmJob label_glm(const PreparedData& data, const LearningProblem& problem, std::vector<std::string>& notes) {
+  const double shift_s = onset_shift(problem, notes);
   GlmJob job;
   job.runs = data.files;
   for (const LearningRun& run : *data.runs) job.events.push_back(glm_events(run, problem.rule, shift_s));

@@ -14,8 +14,7 @@ namespace noema {
 ///
 /// Where the response follows the events by another time than a haemodynamic model expects (the delay found or declared
 /// differs from 5 s by more than 2 s: events that already carry the delay), the events are moved by the difference, and
-/// a sentence in `notes` says so. With `may_shift` false they stay: the problem's delay is none of the response.
-GlmJob label_glm(const PreparedData& data, const LearningProblem& problem, std::vector<std::string>& notes,
-                 bool may_shift = true);
+/// a sentence in `notes` says so.
+GlmJob label_glm(const PreparedData& data, const LearningProblem& problem, std::vector<std::string>& notes);
 
 }  // namespace noema

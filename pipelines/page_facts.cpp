@@ -134,15 +134,27 @@ std::vector<std::string> mixer_sentences(const std::vector<ModelEvaluation>& mod
   return sentences;
 }
 
+std::string delay_rule(DelayKind delay) {
+  switch (delay) {
+    case DelayKind::automatic:
+      return "estimated";
+    case DelayKind::fixed:
+      return "declared";
+    case DelayKind::hrf:
+      return "hrf";
+    case DelayKind::none:
+      break;
+  }
+  return "";
+}
+
 MethodFacts method_facts(const CommandFindings& found) {
   MethodFacts facts;
   facts.preprocessing = found.data.notes;
   // The choice of the high-pass stands among the notes already.
   const std::string unit = to_string(found.problem.unit);
   facts.sample_unit = unit.substr(0, unit.size() - 1);
-  facts.delay_rule = found.problem.rule.delay == DelayKind::automatic ? "estimated"
-                     : found.problem.rule.delay == DelayKind::fixed   ? "declared"
-                                                                      : "hrf";
+  facts.delay_rule = delay_rule(found.problem.rule.delay);
   facts.features = mixer_sentences(found.models);
   if (found.glm) facts.glm = found.glm->notes;
   for (const ModelMaps& map : found.maps) {

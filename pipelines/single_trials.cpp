@@ -110,8 +110,7 @@ PreparedData single_trial_data(const PreparedData& data, TrialModel model, Label
       place(means_by_response(weights, beside.values), volumes, beside);
     });
   }
-  rule.delay = DelayKind::fixed;
-  rule.delay_s = 0;
+  rule.delay = DelayKind::none;
   rule.trial_s = common_tr(*runs);
   unit = SampleUnit::trials;
   PreparedData trials = data;

@@ -89,6 +89,39 @@ TEST(Problem, TakesFixedDelaysAndSaysWhenTheyContradictTheData) {
   EXPECT_EQ(make_problem(runs, rule).folds[0].delay_s, 0);
 }
 
+// Estimates of trials fill one volume each, so no rest is left and a response at another time means nothing.
+TEST(Problem, EstimatesNothingOfADelayWhereThereIsNone) {
+  std::vector<LearningRun> runs = study(4, 1);
+  LabelRule rule;
+  rule.trial_s = 2;
+  ProblemOptions options;
+  options.unit = SampleUnit::trials;
+  rule.delay = DelayKind::fixed;
+  EXPECT_THAT(warnings_of([&] { make_problem(shared(runs), rule, options); }), HasSubstr("disagrees"));
+  for (LearningRun& run : runs) {
+    run.series.keep.assign(run.series.keep.size(), 0);
+    for (const Event& event : run.events) {
+      run.series.keep[static_cast<std::size_t>(volumes_between(run.series, event.onset_s, 1e9).first)] = 1;
+    }
+  }
+  LearningProblem fixed, none;
+  EXPECT_THAT(warnings_of([&] { fixed = make_problem(shared(runs), rule, options); }),
+              HasSubstr("cannot be estimated"));
+  rule.delay = DelayKind::none;
+  EXPECT_THAT(warnings_of([&] { none = make_problem(shared(runs), rule, options); }), IsEmpty());
+  ASSERT_EQ(none.folds.size(), fixed.folds.size());
+  for (std::size_t f = 0; f < none.folds.size(); ++f) {
+    EXPECT_THAT(none.folds[f].estimate.shifts_s, IsEmpty());
+    EXPECT_EQ(none.folds[f].delay_s, 0);
+    ASSERT_EQ(none.folds[f].samples.size(), fixed.folds[f].samples.size());
+    ASSERT_FALSE(none.folds[f].test.empty());
+    EXPECT_EQ(none.folds[f].test, fixed.folds[f].test);
+    for (std::size_t s = 0; s < none.folds[f].samples.size(); ++s) {
+      EXPECT_EQ(none.folds[f].samples[s].volumes, fixed.folds[f].samples[s].volumes);
+    }
+  }
+}
+
 TEST(Problem, RefusesLeaksUnlessAllowed) {
   const Runs runs = shared(study(2, 1));
   ProblemOptions options;

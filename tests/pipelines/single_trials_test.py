@@ -15,6 +15,8 @@ with Folder() as folder:
         errors, _ = run("decode", data, out, *FAST, "--samples", f"single-trials-{model}")
         found = results(out)
         assert accuracy(found, "ridge") > 0.75, accuracy(found, "ridge")
+        assert "delay" not in errors, "estimates have no delay to warn of"
+        assert not found["method"]["delay_rule"] and not any(found["split"]["delay_s"]), found["method"]
         assert found["split"]["unit"] == "run", found["split"]
         assert not list(out.glob("model-*.safetensors")) and "models of single trials are not kept" in errors
         lines = (out / "predictions.tsv").read_text().splitlines()
