@@ -11,6 +11,7 @@
 #include "noema/io/atomic_file.h"
 #include "noema/io/cifti.h"
 #include "noema/io/nifti.h"
+#include "noema/io/tedana.h"
 #include "noema/learn/labels.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/preprocess_config.h"
@@ -148,6 +149,9 @@ std::vector<InputRecord> record_inputs(const std::vector<Run>& runs) {
     // What decides which columns are CompCor's.
     const fs::path sidecar = fs::path(run.confounds).replace_extension(".json");
     if (!run.confounds.empty() && fs::exists(sidecar)) records.push_back(record_input(sidecar));
+    if (const auto tedana = tedana_files_beside(run.bold)) {
+      for (const fs::path& path : {tedana->mixing, tedana->metrics}) records.push_back(record_input(path));
+    }
   }
   return records;
 }

@@ -15,6 +15,9 @@
 namespace noema {
 namespace {
 
+/// What the components that tedana rejected are called (`read_tedana`).
+constexpr const char* kRejected = "rejected_";
+
 /// Columns wanted, and what is not there.
 struct Choice {
   std::set<std::string> names;  // sorted
@@ -119,6 +122,11 @@ Choice choose(const ConfoundTable& table, const ConfoundsOptions& options) {
   if (options.high_pass) take_containing(table, "cosine", choice);
   if (options.ica_aroma == IcaAroma::basic && !take_containing(table, "aroma", choice)) {
     choice.missing.emplace_back("aroma_motion_NN");
+  }
+  if (options.tedana) {
+    for (const std::string& name : table.names) {
+      if (name.starts_with(kRejected)) choice.names.insert(name);
+    }
   }
   if (options.compcor) take_compcor(table, *options.compcor, options.n_compcor, choice);
   return choice;

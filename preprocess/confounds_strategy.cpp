@@ -20,9 +20,9 @@ constexpr std::array<std::string_view, 4> kModels{"basic", "power2", "derivative
 constexpr std::array<std::string_view, 5> kCompCorKinds{"anat_combined", "anat_separated", "temporal",
                                                         "temporal_anat_combined", "temporal_anat_separated"};
 constexpr std::array<std::string_view, 2> kAromaKinds{"basic", "full"};
-constexpr std::array<std::string_view, 10> kParts{"motion",           "wm_csf",       "global_signal", "high_pass",
-                                                  "compcor",          "ica_aroma",    "scrub",         "demean",
-                                                  "non_steady_state", "high-variance"};
+constexpr std::array<std::string_view, 11> kParts{"motion",  "wm_csf",           "global_signal", "high_pass",
+                                                  "compcor", "ica_aroma",        "tedana",        "scrub",
+                                                  "demean",  "non_steady_state", "high-variance"};
 
 constexpr std::string_view kFormula = "formula:";
 
@@ -59,6 +59,18 @@ void take_no_value(std::string_view part, std::string_view value) {
   if (!value.empty()) throw UsageError(fmt::format("confounds: {} takes no value, found '{}'", part, value));
 }
 
+void take_tedana(std::string_view value, ConfoundsOptions& options) {
+  if (value == "non-aggressive") {
+    throw UsageError(
+        "confounds: tedana=non-aggressive would regress out the accepted components too, and with them what is looked "
+        "for; use tedana, which takes the rejected ones");
+  }
+  if (!value.empty() && value != "aggressive") {
+    throw UsageError(fmt::format("confounds: tedana '{}': expected aggressive, or no value", value));
+  }
+  options.tedana = true;
+}
+
 void take_part(std::string_view part, std::string_view value, ConfoundsOptions& options) {
   if (part == "motion") {
     options.motion = named(part, value, kModels, ConfoundModel::full);
@@ -73,6 +85,8 @@ void take_part(std::string_view part, std::string_view value, ConfoundsOptions& 
     take_compcor(value, options);
   } else if (part == "ica_aroma") {
     options.ica_aroma = named(part, value, kAromaKinds, IcaAroma::full);
+  } else if (part == "tedana") {
+    take_tedana(value, options);
   } else if (part == "scrub") {
     options.scrub = ScrubOptions{};
     if (!value.empty()) options.scrub->shortest_segment = number(part, value, 0);
@@ -184,12 +198,19 @@ ConfoundsOptions confounds_strategy(std::string_view text) {
 }
 
 void check_image_for(const std::filesystem::path& bold, const ConfoundsOptions& options) {
-  if (options.ica_aroma != IcaAroma::full) return;
-  if (bold.filename().string().find("desc-smoothAROMAnonaggr_bold") != std::string::npos) return;
-  throw DataError(
-      fmt::format("'{}' is not an image that ICA-AROMA cleaned (desc-smoothAROMAnonaggr_bold); choose such "
-                  "images with a BIDS filter file, or the confounds ica_aroma=basic",
-                  bold.string()));
+  const std::string name = bold.filename().string();
+  if (options.ica_aroma == IcaAroma::full && name.find("desc-smoothAROMAnonaggr_bold") == std::string::npos) {
+    throw DataError(
+        fmt::format("'{}' is not an image that ICA-AROMA cleaned (desc-smoothAROMAnonaggr_bold); choose such "
+                    "images with a BIDS filter file, or the confounds ica_aroma=basic",
+                    bold.string()));
+  }
+  if (options.tedana && name.find("desc-optcom_bold") == std::string::npos) {
+    throw DataError(
+        fmt::format("'{}' is not an image that tedana combined of the echoes (desc-optcom_bold), which its confounds "
+                    "are of; choose such images with a BIDS filter file, or other confounds",
+                    bold.string()));
+  }
 }
 
 }  // namespace noema

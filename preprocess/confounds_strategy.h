@@ -47,6 +47,8 @@ struct ConfoundsOptions {
   /// Components of each mask, in the order of the file; all without.
   std::optional<int> n_compcor;
   std::optional<IcaAroma> ica_aroma;
+  /// The components that tedana rejected, for the image that it combined (desc-optcom). From its own files.
+  bool tedana = false;
   /// A threshold of infinity needs no column.
   std::optional<ScrubOptions> scrub;
   bool demean = true;
@@ -57,7 +59,7 @@ struct ConfoundsOptions {
 
   /// @throws UsageError for CompCor without high_pass, n_compcor < 1, or what is no formula
   void validate() const;
-  /// Is there anything that only a confounds file can give?
+  /// Is there anything that only fMRIPrep's confounds file can give?
   bool needs_table() const;
 };
 
@@ -73,13 +75,14 @@ constexpr std::array<std::string_view, 6> kConfoundsStrategies{"none",      "mot
 /// cleaned. A single word that names a preset is one.
 ///
 /// Parts: motion[=MODEL] (full), wm_csf[=MODEL] (basic), global_signal[=MODEL] (basic) with MODEL basic, power2,
-/// derivatives or full; high_pass; compcor[=KIND[:N]] (anat_combined:all); ica_aroma[=basic|full] (full);
+/// derivatives or full; high_pass; compcor[=KIND[:N]] (anat_combined:all); ica_aroma[=basic|full] (full); tedana;
 /// scrub[=SHORTEST] (5); demean=yes|no (yes); non_steady_state (always done); high-variance[:N] (5), which needs no
 /// confounds file.
 /// @throws UsageError for what is none of these (says what can be), a part twice, or as validate()
 ConfoundsOptions confounds_strategy(std::string_view text);
 
-/// @throws DataError if the options are for images that ICA-AROMA cleaned and `bold` is none by its name
+/// @throws DataError if the options are for images that ICA-AROMA cleaned, or that tedana combined, and `bold` is none
+/// by its name
 void check_image_for(const std::filesystem::path& bold, const ConfoundsOptions& options);
 
 }  // namespace noema

@@ -11,6 +11,7 @@
 #include "noema/core/error.h"
 #include "noema/core/log.h"
 #include "noema/io/confounds.h"
+#include "noema/io/tedana.h"
 #include "noema/preprocess/high_variance.h"
 #include "noema/preprocess/masked_run.h"
 #include "noema/preprocess/motion_metrics.h"
@@ -35,7 +36,14 @@ ConfoundsOptions confounds_options(const PreprocessOptions& options) {
   return result;
 }
 
-std::optional<ConfoundTable> read_table_of(const Run& run, const PreprocessOptions& options, std::int64_t volumes) {
+void check_rows(const ConfoundTable& table, const Run& run, std::int64_t volumes) {
+  if (table.values.rows() == volumes) return;
+  throw DataError(fmt::format("'{}' has {} rows but '{}' has {} volumes; are they of the same run?",
+                              table.path.string(), table.values.rows(), run.bold.string(), volumes));
+}
+
+std::optional<ConfoundTable> read_fmriprep_table(const Run& run, const PreprocessOptions& options,
+                                                 std::int64_t volumes) {
   if (run.confounds.empty()) {
     if (!confounds_options(options).needs_table()) return {};
     if (options.compute_missing) return ConfoundTable{run.bold, {}, MatrixD(volumes, 0), {}};
@@ -45,10 +53,29 @@ std::optional<ConfoundTable> read_table_of(const Run& run, const PreprocessOptio
         run.bold.string(), options.confounds == "none" ? "censoring" : "the strategy " + options.confounds));
   }
   ConfoundTable table = read_confounds(run.confounds);
-  if (table.values.rows() != volumes) {
-    throw DataError(fmt::format("'{}' has {} rows but '{}' has {} volumes; are they of the same run?",
-                                run.confounds.string(), table.values.rows(), run.bold.string(), volumes));
+  check_rows(table, run, volumes);
+  return table;
+}
+
+/// fMRIPrep's columns and, where they are asked for, tedana's.
+std::optional<ConfoundTable> read_table_of(const Run& run, const PreprocessOptions& options, std::int64_t volumes) {
+  std::optional<ConfoundTable> table = read_fmriprep_table(run, options, volumes);
+  if (!confounds_options(options).tedana) return table;
+  const std::optional<TedanaFiles> files = tedana_files_beside(run.bold);
+  if (!files) {
+    throw DataError(
+        fmt::format("beside '{}' there are no '…_desc-ICA_mixing.tsv' and '…_desc-tedana_metrics.tsv', from "
+                    "which the confounds of tedana are read; choose other confounds",
+                    run.bold.string()));
   }
+  ConfoundTable components = read_tedana(*files);
+  check_rows(components, run, volumes);
+  if (!table) return components;
+  table->names.insert(table->names.end(), components.names.begin(), components.names.end());
+  MatrixD values(volumes, table->values.cols() + components.values.cols());
+  values.leftCols(table->values.cols()) = table->values;
+  values.rightCols(components.values.cols()) = components.values;
+  table->values = std::move(values);
   return table;
 }
 

@@ -269,6 +269,22 @@ TEST(ConfoundsStrategy, ConfoundsOfTheDataNeedNoTable) {
   EXPECT_TRUE(confounds_strategy("scrub,high-variance").needs_table());
 }
 
+TEST(ConfoundsStrategy, RejectedComponentsOfTedana) {
+  EXPECT_TRUE(confounds_strategy("tedana").tedana && confounds_strategy("tedana=aggressive").tedana);
+  EXPECT_FALSE(confounds_strategy("tedana").needs_table());
+  EXPECT_FALSE(confounds_strategy("simple").tedana);
+  EXPECT_THROW(confounds_strategy("tedana=full"), UsageError);
+  try {
+    confounds_strategy("tedana=non-aggressive");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("accepted components too"));
+  }
+  const ConfoundsOptions options = confounds_strategy("motion=basic,tedana");
+  EXPECT_NO_THROW(check_image_for("x/sub-01_task-x_desc-optcom_bold.nii.gz", options));
+  EXPECT_THROW(check_image_for("x/sub-01_task-x_desc-preproc_bold.nii.gz", options), DataError);
+}
+
 TEST(ConfoundsStrategy, CleanedImagesAreToldByTheirNames) {
   const ConfoundsOptions options = confounds_strategy("ica_aroma");
   EXPECT_NO_THROW(check_image_for("x/sub-01_task-x_desc-smoothAROMAnonaggr_bold.nii.gz", options));

@@ -351,6 +351,49 @@ TEST_F(PreprocessRun, ConfoundsThatStayInTheSeriesCensorAndAreHandedOver) {
   EXPECT_GT((preprocess(options).series.values - plain.series.values).cwiseAbs().maxCoeff(), 1e-2);
 }
 
+// What is regressed out are the columns that tedana rejected, alone or beside those of fMRIPrep.
+TEST_F(PreprocessRun, RejectedComponentsOfTedanaAreRegressedOut) {
+  run_.bold = folder_.path() / "sub-01_task-x_desc-optcom_bold.nii.gz";
+  PreprocessOptions options = untouched();
+  options.confounds = "tedana";
+  EXPECT_THROW(preprocess(options), DataError);  // there are no files of tedana
+  MatrixD components(kVolumes, 3);
+  std::ofstream mixing(folder_ / "sub-01_task-x_desc-ICA_mixing.tsv");
+  mixing.precision(17);
+  mixing << "ICA_00\tICA_01\tICA_02\n";
+  for (std::int64_t t = 0; t < kVolumes; ++t) {
+    const auto s = static_cast<double>(t);
+    components.row(t) << std::sin(0.3 * s), std::cos(0.11 * s * s), std::sin(0.9 * s + 1);
+    mixing << components(t, 0) << '\t' << components(t, 1) << '\t' << components(t, 2) << '\n';
+  }
+  mixing.close();
+  std::ofstream(folder_ / "sub-01_task-x_desc-tedana_metrics.tsv")
+      << "Component\tclassification\nICA_00\trejected\nICA_01\taccepted\nICA_02\trejected\n";
+  const PreprocessedRun found = preprocess(options);
+  EXPECT_THAT(found.confounds.names, ElementsAre("rejected_ICA_00", "rejected_ICA_02"));
+  MatrixD expected = components(Eigen::all, std::vector<int>{0, 2});
+  expected.rowwise() -= expected.colwise().mean().eval();
+  EXPECT_LT((found.confounds.values - expected).cwiseAbs().maxCoeff(), 1e-12);
+  CleanOptions cleaning = options.clean;
+  cleaning.tr_s = 2;
+  const MatrixF raw = preprocess(untouched()).series.values;
+  EXPECT_LT((found.series.values - clean(raw, expected, {}, cleaning)).cwiseAbs().maxCoeff(), 1e-3);
+  EXPECT_GT((found.series.values - raw).cwiseAbs().maxCoeff(), 1);
+
+  write_confounds(kVolumes, 20);
+  options.confounds = "motion=basic,tedana,scrub=0";
+  options.std_dvars_threshold = std::numeric_limits<double>::infinity();
+  const PreprocessedRun both = preprocess(options);
+  EXPECT_THAT(both.confounds.names, ElementsAre("rejected_ICA_00", "rejected_ICA_02", "rot_x", "rot_y", "rot_z",
+                                                "trans_x", "trans_y", "trans_z"));
+  EXPECT_EQ(both.series.keep[20], 0);
+  image_.header.volumes = kVolumes - 1;
+  image_.values.resize(216 * (kVolumes - 1));
+  options.confounds = "tedana";
+  run_.confounds.clear();
+  EXPECT_THROW(preprocess(options), DataError);  // 50 rows of 49 volumes
+}
+
 TEST_F(PreprocessRun, StretchesOfTheStrategyUnlessGiven) {
   write_confounds(kVolumes, 3);
   PreprocessOptions options;
