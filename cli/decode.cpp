@@ -27,8 +27,9 @@ CommandSpec decode_command() {
   spec.synopsis = "From a BIDS dataset to evaluated and explained decoders, maps and a report";
   spec.description = {
       "Takes the task runs of a BIDS dataset (preprocessed by fMRIPrep, or raw; volumes, or with --space fsLR the "
-      "grayordinates of CIFTI files) or of folders of the Human Connectome Project with their events, finds out how "
-      "well the labels can be decoded from the brain, and shows where. Runs are cleaned, labels become samples by a "
+      "grayordinates or parcels of CIFTI files) or of folders of the Human Connectome Project with their events, finds "
+      "out how well the labels can be decoded from the brain, and shows where. Runs are cleaned, labels become samples "
+      "by a "
       "declared rule, "
       "every model is "
       "cross-validated on one split beside a majority and a nuisance baseline, attribution maps of the held-out "

@@ -41,7 +41,9 @@ BidsName parse_bids_name(const std::filesystem::path& path) {
   return name;
 }
 
-bool is_grayordinates(const BidsName& name) { return name.extension == ".dtseries.nii"; }
+bool is_parcels(const BidsName& name) { return name.extension == ".ptseries.nii"; }
+
+bool is_grayordinates(const BidsName& name) { return name.extension == ".dtseries.nii" || is_parcels(name); }
 
 std::string bids_name(const Entities& entities, const std::string& suffix, const std::string& extension) {
   std::vector<std::pair<std::string, std::string>> ordered(entities.begin(), entities.end());

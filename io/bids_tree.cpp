@@ -57,7 +57,8 @@ bool contains(const Entities& whole, const Entities& part) {
 }
 
 Entities raw_entities(Entities entities) {
-  for (const char* key : {"space", "cohort", "res", "den", "desc", "hemi"}) entities.erase(key);
+  for (const char* key : {"space", "cohort", "res", "den", "desc", "hemi", "atlas", "seg", "scale", "stat"})
+    entities.erase(key);
   return entities;
 }
 

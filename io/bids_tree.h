@@ -15,13 +15,15 @@ namespace noema {
 bool same_label(std::string_view key, std::string_view a, std::string_view b);
 /// Has `whole` all entities of `part`, with the same labels?
 bool contains(const Entities& whole, const Entities& part);
-/// Without the entities that only derivatives have: space, cohort, res, den, desc and hemi.
+/// Without the entities that only derivatives have: space, cohort, res, den, desc, hemi, atlas, seg, scale and stat.
 Entities raw_entities(Entities entities);
 /// "sub-01" and "01" give "01".
 std::string without_prefix(std::string_view label, std::string_view key);
 
-/// Is it a file of grayordinates over time (`.dtseries.nii`)?
+/// Is it a file of grayordinates (`.dtseries.nii`) or of parcels of them over time?
 bool is_grayordinates(const BidsName& name);
+/// Is it a file of parcels of grayordinates over time (`.ptseries.nii`)?
+bool is_parcels(const BidsName& name);
 
 struct BidsFile {
   std::filesystem::path path;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "noema/core/error.h"
+#include "noema/io/cifti_parcels.h"
 #include "noema/io/cifti_xml.h"
 
 namespace noema {
@@ -73,17 +74,10 @@ Series read_cifti_series(const std::filesystem::path& path) {
                                 header.has_series() ? fmt::format(" over {}", header.series.unit) : ""));
   }
   auto features = std::make_shared<FeatureSpace>();
-  features->mask.grid = grid_of(header.brain_models);
-  for (std::int64_t g = 0; g < header.brain_models->count(); ++g) features->mask.voxels.push_back(g);
   if (header.has_parcels()) {
-    features->kind = FeatureKind::parcels;
-    features->parcel_of_voxel.assign(features->mask.voxels.size(), -1);
-    for (std::size_t p = 0; p < header.parcels.size(); ++p) {
-      features->names.push_back(header.parcels[p].name);
-      for (const std::int64_t g : header.parcels[p].grayordinates) {
-        features->parcel_of_voxel[static_cast<std::size_t>(g)] = static_cast<std::int32_t>(p);
-      }
-    }
+    *features = parcel_features(header);
+  } else {
+    features->mask = all_grayordinates(header);
   }
   Series series;
   series.tr_s = header.series.tr_s();
@@ -110,14 +104,7 @@ Cifti cifti_of_series(const Series& series) {
   cifti.header.points = series.volumes();
   cifti.header.series.step = series.tr_s;
   cifti.header.series.start = series.start_s;
-  if (parcels) {
-    for (const std::string& name : features.names) cifti.header.parcels.push_back({name, {}});
-    for (std::size_t v = 0; v < features.parcel_of_voxel.size(); ++v) {
-      const std::int32_t parcel = features.parcel_of_voxel[v];
-      if (parcel < 0) continue;
-      cifti.header.parcels[static_cast<std::size_t>(parcel)].grayordinates.push_back(features.mask.voxels[v]);
-    }
-  }
+  if (parcels) cifti.header.parcels = cifti_parcels(features);
   cifti.values = series.values;
   return cifti;
 }

@@ -111,7 +111,8 @@ bool may_be_taken(const BidsFile& file, bool in_raw_tree, const BidsFilter& filt
     const auto found = name.entities.find(key);
     return found != name.entities.end() && found->second == label;
   };
-  if (name.suffix != "bold" || !name.entities.contains("sub") || name.entities.contains("hemi")) return false;
+  const bool of_run = name.suffix == "bold" || (name.suffix == "timeseries" && is_parcels(name));
+  if (!of_run || !name.entities.contains("sub") || name.entities.contains("hemi")) return false;
   const bool is_volume =
       std::find(kImageExtensions.begin(), kImageExtensions.end(), name.extension) != kImageExtensions.end();
   if (!is_volume && !is_grayordinates(name)) return false;
@@ -148,7 +149,7 @@ std::vector<RunCandidate> find_candidates(Trees& trees, const std::vector<std::s
   if (!candidates.empty()) return candidates;
   throw DataError(fmt::format(
       "dataset '{}': found no functional run of {} subjects in {} folders of derivatives or the dataset itself; "
-      "expected sub-*/[ses-*/]func/*_bold.nii[.gz] or *_desc-preproc_bold.nii[.gz] or *_space-fsLR_den-91k_bold.dtseries.nii (.func.gii is not read){}",
+      "expected sub-*/[ses-*/]func/*_bold.nii[.gz] or *_desc-preproc_bold.nii[.gz] or *_space-fsLR_den-91k_bold.dtseries.nii or .ptseries.nii (.func.gii is not read){}",
       trees.raw->root().string(), subjects.size(), trees.derivatives.size(),
       query.filter_file.empty() ? "" : fmt::format("; check the filter file '{}'", query.filter_file.string())));
 }

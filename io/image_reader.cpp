@@ -8,18 +8,13 @@
 
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
-#include "noema/io/cifti.h"
+#include "noema/io/cifti_parcels.h"
 #include "noema/io/nifti.h"
 
 namespace noema {
 namespace {
 
 ImageHeader image_header(const CiftiHeader& cifti) {
-  if (cifti.has_parcels()) {
-    throw FormatError(cifti.path, -1,
-                      fmt::format("found a {} (parcels), expected grayordinates: a dtseries, dscalar or dlabel",
-                                  cifti_kind_name(cifti.kind)));
-  }
   ImageHeader header;
   header.grid = header.disk_grid = grid_of(cifti.brain_models);
   header.volumes = cifti.points;
@@ -35,11 +30,15 @@ struct ImageReader::State {
   std::optional<NiftiReader> nifti;
   ImageHeader cifti_header;
   MatrixF cifti_values;
+  /// The parcel of each grayordinate; empty where each has its own value.
+  std::vector<std::int32_t> parcel;
   std::int64_t next = 0;
 
   explicit State(const std::filesystem::path& path) {
     if (is_cifti_file(path)) {
-      cifti_header = image_header(read_cifti_header(path));
+      const CiftiHeader header = read_cifti_header(path);
+      cifti_header = image_header(header);
+      if (header.has_parcels()) parcel = parcel_features(header).parcel_of_voxel;
     } else {
       nifti.emplace(path);
     }
@@ -59,7 +58,10 @@ struct ImageReader::State {
                                    next + 1, cifti_header.volumes));
     }
     if (cifti_values.size() == 0) cifti_values = read_cifti(cifti_header.path).values;
-    std::copy_n(cifti_values.row(next).data(), values.size(), values.data());
+    const float* row = cifti_values.row(next).data();
+    for (std::size_t g = 0; g < values.size(); ++g) {
+      values[g] = static_cast<T>(row[parcel.empty() ? g : static_cast<std::size_t>(parcel[g])]);
+    }
     ++next;
   }
 };

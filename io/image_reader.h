@@ -10,12 +10,13 @@
 
 namespace noema {
 
-/// Reads an image volume by volume: a NIfTI file as NiftiReader does, a dense CIFTI file (dtseries, dscalar, dlabel) as
-/// an image whose grid lists grayordinates. Of CIFTI all values are in memory from the first `read_volume` on, since
-/// its files keep the points in time of one place side by side.
+/// Reads an image volume by volume: a NIfTI file as NiftiReader does, a CIFTI file as an image whose grid lists
+/// grayordinates; of parcels (ptseries, pscalar) each of their grayordinates has the parcel's value. Of CIFTI all
+/// values of the file are in memory from the first `read_volume` on, since it keeps the points in time of one place
+/// side by side.
 class ImageReader {
  public:
-  /// Reads and checks the header. @throws as NiftiReader and read_cifti_header; FormatError for CIFTI of parcels
+  /// Reads and checks the header. @throws as NiftiReader and read_cifti_header
   explicit ImageReader(const std::filesystem::path& path);
   ~ImageReader();
   ImageReader(ImageReader&&) noexcept;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -124,8 +125,18 @@ void set_grayordinates_aside(Recordings& recordings) {
   }
 }
 
+/// Parcels are taken where there is nothing finer of the same rank or a better one.
+void set_parcels_aside(std::vector<RunCandidate>& files) {
+  int finest = std::numeric_limits<int>::max();
+  for (const RunCandidate& file : files) {
+    if (!is_parcels(file.file.name)) finest = std::min(finest, file.rank);
+  }
+  std::erase_if(files, [&](const RunCandidate& file) { return is_parcels(file.file.name) && finest <= file.rank; });
+}
+
 /// The one file of a recording.
 RunCandidate only_one(std::vector<RunCandidate> files) {
+  set_parcels_aside(files);
   const auto by_rank = [](const RunCandidate& a, const RunCandidate& b) { return a.rank < b.rank; };
   const int rank = std::min_element(files.begin(), files.end(), by_rank)->rank;
   std::erase_if(files, [&](const RunCandidate& file) { return file.rank != rank; });
@@ -134,7 +145,7 @@ RunCandidate only_one(std::vector<RunCandidate> files) {
   std::vector<std::string> paths;
   for (const RunCandidate& file : files) {
     paths.push_back(fmt::format("'{}'", file.file.path.string()));
-    for (const char* key : {"res", "den", "desc", "cohort", "echo", "part", "rec"}) {
+    for (const char* key : {"res", "den", "desc", "cohort", "atlas", "seg", "scale", "stat", "echo", "part", "rec"}) {
       if (label_of(file.entities(), key) != label_of(files.front().entities(), key)) differing.insert(key);
     }
   }

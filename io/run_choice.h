@@ -24,6 +24,8 @@ struct RunCandidate {
 };
 
 /// The candidates that a query's session, run, task and space leave, one for each run.
+/// Grayordinates are taken where there are no volumes or their space is asked for, parcels of them where there is
+/// nothing finer in the same space of the same rank or a better one.
 ///
 /// @throws UsageError for labels that are not there (names the nearest), or if several tasks, spaces or forms (echoes,
 ///         resolutions, reconstructions …) of a run are left; lists them and names the option.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "noema/core/memory.h"
+#include "noema/io/cifti_parcels.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/page_facts.h"
@@ -92,9 +93,10 @@ void write_predictions(const std::filesystem::path& folder, const LearningProble
   results.files.emplace_back("predictions.tsv");
 }
 
-std::string model_map_file(const ModelMaps& maps, const std::string& label, const Grid& grid) {
+std::string model_map_file(const ModelMaps& maps, const std::string& label, const FeatureSpace& features) {
   return fmt::format("maps/desc-{}_label-{}_stat-{}_statmap{}", bids_model_label(maps.model), bids_label(label),
-                     bids_model_label(maps.method), map_ending(grid));
+                     bids_model_label(maps.method),
+                     are_whole_parcels(features) ? ".pscalar.nii" : map_ending(features.mask.grid));
 }
 
 std::vector<std::string> write_model_maps(const std::filesystem::path& folder, const PreparedData& data,
@@ -104,8 +106,7 @@ std::vector<std::string> write_model_maps(const std::filesystem::path& folder, c
     for (int k = 0; k < labels.count(); ++k) {
       std::vector<float> values(static_cast<std::size_t>(model.values.cols()));
       Eigen::Map<Eigen::RowVectorXf>(values.data(), model.values.cols()) = model.values.row(k).cast<float>();
-      const std::string name =
-          model_map_file(model, labels.names[static_cast<std::size_t>(k)], data.features->mask.grid);
+      const std::string name = model_map_file(model, labels.names[static_cast<std::size_t>(k)], *data.features);
       files.push_back(write_map(folder, name, *data.features, values, data.mean.header, model.name()));
     }
   }

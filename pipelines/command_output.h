@@ -30,7 +30,7 @@ void write_predictions(const std::filesystem::path& folder, const LearningProble
                        const std::vector<ModelEvaluation>& models, Results& results);
 
 /// Where the map of a label lies, relative to the output folder.
-std::string model_map_file(const ModelMaps& maps, const std::string& label, const Grid& grid);
+std::string model_map_file(const ModelMaps& maps, const std::string& label, const FeatureSpace& features);
 
 /// One NIfTI map for each model, method and label under `maps/`; returns the paths relative to `folder`.
 std::vector<std::string> write_model_maps(const std::filesystem::path& folder, const PreparedData& data,

@@ -13,6 +13,7 @@
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/io/atlas.h"
+#include "noema/io/cifti_parcels.h"
 #include "noema/io/nifti.h"
 #include "noema/pipelines/surfaces.h"
 #include "noema/pipelines/to_grid.h"
@@ -168,6 +169,35 @@ FeatureSpace make_spheres(const Mask& mask, const Run& run, const PrepareOptions
   return features;
 }
 
+/// The parcels of runs of parcels; nothing for others. @throws UsageError for what these leave no choice of
+std::optional<FeatureSpace> own_parcels(const Run& run, const Grid& grid, const PrepareOptions& options,
+                                        std::vector<std::string>& notes) {
+  if (grid.grayordinates == nullptr) return {};
+  const CiftiHeader header = read_cifti_header(run.bold);
+  if (!header.has_parcels()) return {};
+  const std::string found = fmt::format("'{}' holds parcels", run.bold.string());
+  if (options.features == "voxels") {
+    throw UsageError(found +
+                     ", and a value at each voxel or grayordinate is asked for; give runs of volumes or "
+                     "grayordinates (.dtseries.nii)");
+  }
+  const char* option = !options.atlas.empty()           ? "--atlas"
+                       : !options.spheres.empty()       ? "--spheres"
+                       : !options.mask.empty()          ? "--mask"
+                       : options.preprocess.fwhm_mm > 0 ? "--fwhm"
+                                                        : nullptr;
+  if (option != nullptr) {
+    throw UsageError(
+        fmt::format("{}, whose means are made already: leave {} out, or give runs of grayordinates "
+                    "(.dtseries.nii)",
+                    found, option));
+  }
+  FeatureSpace features = parcel_features(header);
+  features.space = run.entity("space");
+  notes.push_back(fmt::format("{} parcels of the runs.", features.count()));
+  return features;
+}
+
 FeatureSpace make_features(Mask mask, const TargetGrid& target, const Run& run, const PrepareOptions& options,
                            std::vector<std::string>& notes) {
   if (!options.spheres.empty()) return make_spheres(mask, run, options, notes);
@@ -195,6 +225,22 @@ FeatureSpace make_features(Mask mask, const TargetGrid& target, const Run& run, 
   return features;
 }
 
+/// Of runs that have a value at each voxel or grayordinate.
+FeatureSpace chosen_features(const ReadableRuns& readable, const PrepareOptions& options, FeatureChoice& choice) {
+  const TargetGrid target{readable.headers.front().grid, readable.runs.front().bold, options.allow_resample};
+  Mask mask;
+  if (options.mask.empty() && target.grid.grayordinates != nullptr) {
+    mask = all_of(target.grid);
+    choice.notes.push_back(fmt::format("All grayordinates of the runs: {}.", describe(target.grid)));
+  } else if (options.mask.empty()) {
+    mask = common_mask(readable.runs, choice.notes, choice.unreadable);
+  } else {
+    mask = mask_on_grid(options.mask, target, choice.notes);
+    choice.notes.push_back(fmt::format("Mask of {} voxels from '{}'.", mask.size(), options.mask.filename().string()));
+  }
+  return make_features(std::move(mask), target, readable.runs.front(), options, choice.notes);
+}
+
 }  // namespace
 
 void check_memory(std::int64_t volumes, std::int64_t features, std::int64_t memory_bytes) {
@@ -216,21 +262,10 @@ FeatureChoice choose_features(const std::vector<Run>& runs, const PrepareOptions
   const ReadableRuns readable = read_headers(runs, choice.unreadable);
   check_grids(readable);
   check_tr(readable);
-  check_surfaces(options, readable.headers.front().grid);
-  const TargetGrid target{readable.headers.front().grid, readable.runs.front().bold, options.allow_resample};
-  Mask mask;
   const Grid& grid = readable.headers.front().grid;
-  if (options.mask.empty() && grid.grayordinates != nullptr) {
-    mask = all_of(grid);
-    choice.notes.push_back(fmt::format("All grayordinates of the runs: {}.", describe(grid)));
-  } else if (options.mask.empty()) {
-    mask = common_mask(readable.runs, choice.notes, choice.unreadable);
-  } else {
-    mask = mask_on_grid(options.mask, target, choice.notes);
-    choice.notes.push_back(fmt::format("Mask of {} voxels from '{}'.", mask.size(), options.mask.filename().string()));
-  }
-  choice.features = std::make_shared<const FeatureSpace>(
-      make_features(std::move(mask), target, readable.runs.front(), options, choice.notes));
+  const auto own = own_parcels(readable.runs.front(), grid, options, choice.notes);
+  check_surfaces(options, grid);
+  choice.features = std::make_shared<const FeatureSpace>(own ? *own : chosen_features(readable, options, choice));
   if (options.level != AnalysisLevel::participant) {
     std::int64_t volumes = 0;
     for (const ImageHeader& header : readable.headers) volumes += header.volumes;

@@ -11,6 +11,7 @@
 #include "noema/core/log.h"
 #include "noema/core/version.h"
 #include "noema/io/atomic_file.h"
+#include "noema/io/cifti_parcels.h"
 #include "noema/io/nifti.h"
 
 namespace noema {
@@ -115,6 +116,11 @@ std::string subject_mean_file(const std::string& subject, const Grid& grid) {
 
 std::string write_map(const fs::path& folder, const std::string& name, const FeatureSpace& features,
                       const std::vector<float>& values, const ImageHeader& like, const std::string& description) {
+  if (name.ends_with(".pscalar.nii")) {
+    make_folder((folder / name).parent_path());
+    write_cifti(folder / name, cifti_of_parcels(features, values, description));
+    return name;
+  }
   Image image = to_image(features, values);
   image.header.disk_orientation = like.disk_orientation;
   image.header.sform_code = like.sform_code;

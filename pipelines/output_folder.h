@@ -36,8 +36,8 @@ std::string map_ending(const Grid& grid);
 /// Where the mean image of a subject lies, relative to the output folder.
 std::string subject_mean_file(const std::string& subject, const Grid& grid);
 
-/// Writes one value a feature as a map on the mask's grid (NIfTI, or CIFTI for grayordinates), and returns the path
-/// relative to `folder`.
+/// Writes one value a feature as a map on the mask's grid (NIfTI, or CIFTI for grayordinates: of parcels where the name
+/// ends in .pscalar.nii), and returns the path relative to `folder`.
 std::string write_map(const std::filesystem::path& folder, const std::string& name, const FeatureSpace& features,
                       const std::vector<float>& values, const ImageHeader& like, const std::string& description);
 

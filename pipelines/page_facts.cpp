@@ -89,7 +89,7 @@ MapRecord model_record(const CommandFindings& found, const ModelMaps& model, con
   const Grid& grid = found.data.features->mask.grid;
   const bool is_smoothed =
       found.data.features->kind == FeatureKind::voxels && grid.grayordinates == nullptr && found.picture_fwhm_mm > 0;
-  MapRecord record{model_map_file(model, label, grid), model.name(),
+  MapRecord record{model_map_file(model, label, *found.data.features), model.name(),
                    model.method == "pattern" ? "pattern" : "attribution", label, ""};
   if (is_smoothed) {
     record.fwhm_mm = found.picture_fwhm_mm;

@@ -10,6 +10,7 @@
 #include "noema/core/parallel.h"
 #include "noema/core/progress.h"
 #include "noema/core/settings.h"
+#include "noema/io/cifti_parcels.h"
 #include "noema/preprocess/smooth.h"
 #include "noema/preprocess/smooth_grayordinates.h"
 
@@ -42,6 +43,15 @@ std::function<void(std::span<float>)> make_smoother(const Grid& grid, const Prep
         "smoothed along others; give the same files");
   }
   return [smoother](std::span<float> values) mutable { smoother.apply(values); };
+}
+
+/// A run of parcels can give those alone.
+void check_parcels(const Run& run, const FeatureSpace& features) {
+  const CiftiHeader header = read_cifti_header(run.bold);
+  if (!header.has_parcels() || parcel_features(header).parcel_of_voxel == features.parcel_of_voxel) return;
+  throw ShapeError(
+      fmt::format("'{}' has {} parcels that are not the {} in use; take files of one parcellation for all runs",
+                  run.bold.string(), header.parcels.size(), features.count()));
 }
 
 }  // namespace
@@ -122,6 +132,7 @@ MaskedRun::MaskedRun(const Run& run, const FeatureSpace& features, const Preproc
         run.bold.string(), run.mask.empty() ? "in use" : fmt::format("'{}'", run.mask.string()), describe(header.grid),
         describe(features.mask.grid)));
   }
+  if (features.kind == FeatureKind::parcels && grid.grayordinates != nullptr) check_parcels(run, features);
   if (features.mask.voxels.empty()) {
     throw DataError(fmt::format("'{}': the mask keeps no voxel, so there is nothing to read", run.bold.string()));
   }

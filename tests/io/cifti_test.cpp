@@ -8,6 +8,7 @@
 #include "cifti_bytes.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/io/cifti_parcels.h"
 #include "noema/io/image_info.h"
 #include "noema/io/image_reader.h"
 #include "temporary_folder.h"
@@ -90,6 +91,37 @@ TEST_F(CiftiTest, ReadsParcels) {
   EXPECT_THAT(series.features->parcel_of_voxel, ElementsAre(0, 1, 0, 1));
   EXPECT_THAT(series.features->mask.grid.grayordinates->models[0].vertices, ElementsAre(1, 2, 4));
   check_features(*series.features);
+}
+
+TEST_F(CiftiTest, ParcelsAreAnImageOfTheirGrayordinates) {
+  const CiftiParts parts{cifti_xml(kSeriesMap + kParcelsMap), 4, 2, 3004, {0, 1, 2, 3, 10, 11, 12, 13}};
+  const Image image = read_image(file(parts, "a.ptseries.nii"));
+  EXPECT_EQ(image.header.volumes, 4);
+  EXPECT_DOUBLE_EQ(image.header.tr_s, 0.72);
+  EXPECT_THAT(image.header.grid.grayordinates->models[0].vertices, ElementsAre(1, 2, 4));
+  EXPECT_THAT(std::vector(image.volume(0).begin(), image.volume(0).end()), ElementsAre(0, 10, 0, 10));
+  EXPECT_THAT(std::vector(image.volume(3).begin(), image.volume(3).end()), ElementsAre(3, 13, 3, 13));
+}
+
+TEST_F(CiftiTest, OneValueForEachParcel) {
+  const CiftiParts parts{cifti_xml(kSeriesMap + kParcelsMap), 4, 2, 3004, {0, 1, 2, 3, 10, 11, 12, 13}};
+  FeatureSpace features = parcel_features(read_cifti_header(file(parts, "a.ptseries.nii")));
+  EXPECT_TRUE(are_whole_parcels(features));
+  write_cifti(folder_ / "b.pscalar.nii", cifti_of_parcels(features, std::vector<float>{5, -7}, "weights"));
+  const Cifti back = read_cifti(folder_ / "b.pscalar.nii");
+  EXPECT_EQ(back.header.kind, CiftiKind::pscalar);
+  EXPECT_EQ(back.header.maps.at(0).name, "weights");
+  EXPECT_EQ(back.header.parcels.at(1).name, "mixed");
+  EXPECT_EQ(back.header.parcels.at(1).grayordinates, (std::vector<std::int64_t>{1, 3}));
+  EXPECT_EQ(back.values(0, 0), 5);
+  EXPECT_EQ(back.values(0, 1), -7);
+  EXPECT_THROW(cifti_of_parcels(features, std::vector<float>{5}, ""), ShapeError);
+  const std::string hash = features.atlas_hash;
+  EXPECT_NE(hash, "");
+  features.parcel_of_voxel[0] = -1;
+  EXPECT_FALSE(are_whole_parcels(features));
+  EXPECT_THROW(cifti_of_parcels(features, std::vector<float>{5, -7}, ""), ShapeError);
+  EXPECT_THROW(parcel_features(read_cifti_header(file(small_dtseries()))), ShapeError);
 }
 
 TEST_F(CiftiTest, WrittenSeriesComesBack) {

@@ -193,6 +193,28 @@ TEST_F(DatasetFolder, GrayordinatesWhenTheirSpaceIsAskedForOrAlone) {
   for (const auto& run : index_dataset(root_, {}).runs) EXPECT_EQ(run.entity("space"), "fsLR");
 }
 
+TEST_F(DatasetFolder, ParcelsAloneOrInAFolderThatIsAskedFor) {
+  fake_.spaces = {};
+  fake_.write_raw(root_);
+  fake_.write_derivatives(root_ / "derivatives" / "fmriprep");
+  const fs::path parcels = root_ / "derivatives" / "xcpd";
+  for (const std::string& stem : fake_.stems()) {
+    const fs::path file = parcels / (stem + "_space-fsLR_seg-Glasser_stat-mean_timeseries.ptseries.nii");
+    fs::create_directories(file.parent_path());
+    std::ofstream(file) << "a";
+  }
+  for (const auto& run : index().runs) EXPECT_TRUE(run.bold.string().ends_with(".dtseries.nii"));
+  const Dataset dataset = index({.derivatives = {parcels}});
+  ASSERT_EQ(dataset.runs.size(), 8U);
+  for (const auto& run : dataset.runs) EXPECT_TRUE(run.bold.string().ends_with("_timeseries.ptseries.nii"));
+  EXPECT_TRUE(dataset.runs[0].events.string().ends_with("_run-01_events.tsv"));
+  EXPECT_EQ(dataset.runs[0].id().find("seg"), std::string::npos);
+  for (const std::string& stem : fake_.stems()) {
+    std::ofstream(parcels / (stem + "_space-fsLR_seg-Gordon_stat-mean_timeseries.ptseries.nii")) << "a";
+  }
+  EXPECT_THAT(error<UsageError>({.derivatives = {parcels}}), AllOf(HasSubstr("'seg'"), HasSubstr("filter file")));
+}
+
 TEST_F(DatasetFolder, PartlyPreprocessed) {
   fake_.spaces = {"MNI"};
   fake_.write_raw(root_);

@@ -109,6 +109,30 @@ def dtseries(path, rows):
     return cifti(path, columns, 3002, rows)
 
 
+PARCELS = {f"{side}{n}": (side, n) for side in ("LEFT", "RIGHT") for n in range(6)}
+
+
+def ptseries(path, rows, order=tuple(PARCELS)):
+    """The means over slices of each hemisphere's shown vertices, as a parcel each, in this order."""
+    members = {name: [v for v in SHOWN[side] if v % 6 == n] for name, (side, n) in PARCELS.items()}
+    first = {"LEFT": 0, "RIGHT": len(SHOWN["LEFT"])}
+    columns = (f'<MatrixIndicesMap AppliesToMatrixDimension="0" IndicesMapToDataType="CIFTI_INDEX_TYPE_SERIES" '
+               f'NumberOfSeriesPoints="{len(rows[0])}" SeriesExponent="0" SeriesStart="0" SeriesStep="{TR}" '
+               f'SeriesUnit="SECOND"/>')
+    parcels = "".join(f'<Parcel Name="{name}"><Vertices BrainStructure="CIFTI_STRUCTURE_CORTEX_{PARCELS[name][0]}">'
+                      f'{" ".join(map(str, members[name]))}</Vertices></Parcel>' for name in order)
+    surfaces = "".join(f'<Surface BrainStructure="CIFTI_STRUCTURE_CORTEX_{side}" SurfaceNumberOfVertices="{VERTICES}"/>'
+                       for side in ("LEFT", "RIGHT"))
+    places = ('<MatrixIndicesMap AppliesToMatrixDimension="1" IndicesMapToDataType="CIFTI_INDEX_TYPE_PARCELS">'
+              f'{surfaces}{parcels}</MatrixIndicesMap>')
+    means = []
+    for name in order:
+        side = PARCELS[name][0]
+        own = [rows[first[side] + SHOWN[side].index(v)] for v in members[name]]
+        means.append([sum(column) / len(own) for column in zip(*own)])
+    return cifti(path, columns, 3004, means, places)
+
+
 def atlas(path, total=VERTICES):
     """Cortex left, cortex right (with the medial walls) and nothing deep: keys 2 and 5."""
     whole = {side: list(range(total)) for side in ("LEFT", "RIGHT")}
@@ -118,6 +142,17 @@ def atlas(path, total=VERTICES):
                f'<MapName>halves</MapName><LabelTable>{labels}</LabelTable></NamedMap></MatrixIndicesMap>')
     rows = [[2.0]] * total + [[5.0]] * total + [[0.0]] * len(VOXELS)
     return cifti(path, columns, 3007, rows, brain_models(whole, total))
+
+
+def slices(path):
+    """The parcels of `ptseries` as an atlas of all grayordinates."""
+    names = list(PARCELS)
+    labels = "".join(f'<Label Key="{key}" Red="1" Green="0" Blue="0" Alpha="1">{name}</Label>'
+                     for key, name in enumerate(["???"] + names))
+    columns = ('<MatrixIndicesMap AppliesToMatrixDimension="0" IndicesMapToDataType="CIFTI_INDEX_TYPE_LABELS"><NamedMap>'
+               f'<MapName>slices</MapName><LabelTable>{labels}</LabelTable></NamedMap></MatrixIndicesMap>')
+    rows = [[1.0 + names.index(f"{side}{v % 6}")] for side in ("LEFT", "RIGHT") for v in SHOWN[side]]
+    return cifti(path, columns, 3007, rows + [[0.0]] * len(VOXELS))
 
 
 def series(seed, blocks=4):
@@ -136,8 +171,8 @@ def series(seed, blocks=4):
     return rows, [(b * 10 * TR, 6 * TR, LABELS[k]) for b, k in enumerate(order)]
 
 
-def make_bids(root, subjects=("01", "02", "03")):
-    """A raw dataset with fMRIPrep's grayordinates beside it."""
+def make_bids(root, subjects=("01", "02", "03"), parcels=None):
+    """A raw dataset with fMRIPrep's grayordinates beside it; with `parcels` their means in this order instead."""
     out = root / "derivatives" / "fmriprep"
     out.mkdir(parents=True)
     (root / "dataset_description.json").write_text(json.dumps({"Name": "grayordinates", "BIDSVersion": "1.9.0"}))
@@ -151,7 +186,11 @@ def make_bids(root, subjects=("01", "02", "03")):
         (func / f"{name}_events.tsv").write_text(
             "onset\tduration\ttrial_type\n" + "".join(f"{a}\t{b}\t{c}\n" for a, b, c in events))
         stem = out / f"sub-{subject}" / "func" / f"{name}_space-fsLR_den-91k_bold"
-        dtseries(stem.with_name(stem.name + ".dtseries.nii"), rows)
+        if parcels:
+            stem = stem.with_name(f"{name}_space-fsLR_seg-Slices_stat-mean_timeseries")
+            ptseries(stem.with_name(stem.name + ".ptseries.nii"), rows, parcels)
+        else:
+            dtseries(stem.with_name(stem.name + ".dtseries.nii"), rows)
         stem.with_name(stem.name + ".json").write_text(json.dumps({"RepetitionTime": TR}))
     return root
 
