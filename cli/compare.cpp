@@ -57,6 +57,7 @@ int compare_two_images(const CommandArguments& arguments) {
   if (arguments.has("mask")) options.mask = arguments.path("mask");
   if (arguments.has("background")) options.background = arguments.path("background");
   options.fwhm_mm = arguments.number("fwhm");
+  for (const std::string& file : arguments.list("surface")) options.surfaces.emplace_back(file);
   options.parts = read_parts(arguments.text("part"));
   const ImageComparison comparison = compare_images(options);
   if (arguments.has("out_dir")) {
@@ -85,8 +86,8 @@ void print_models(const std::vector<FolderDifference>& models) {
 }
 
 int compare_two_folders(const CommandArguments& arguments) {
-  for (const char* option :
-       {"first-volume", "second-volume", "first-contrast", "second-contrast", "mask", "background", "fwhm", "part"}) {
+  for (const char* option : {"first-volume", "second-volume", "first-contrast", "second-contrast", "mask", "background",
+                             "fwhm", "surface", "part"}) {
     if (arguments.given(option))
       throw UsageError(fmt::format("--{} is for images, FIRST and SECOND are folders", option));
   }
@@ -138,7 +139,8 @@ CommandSpec compare_command() {
   spec.description = {
       "Two images of one grid are compared over the voxels where either is not zero (or of a mask): Pearson and "
       "Spearman correlation, and the Dice overlap of the largest 1, 5 and 10% of the voxels. Maps that multiply by the "
-      "input follow the square of a signed map, so compare them by the absolute or the positive part.",
+      "input follow the square of a signed map, so compare them by the absolute or the positive part. Of maps of "
+      "parcels each parcel counts by its grayordinates.",
       "Two output folders of decode, evaluate or finetune that were scored on the same split are compared model by "
       "model on the same samples: first minus second balanced accuracy, with its bootstrap interval and the p of "
       "exchanging the two within groups (subjects, else runs, else blocks).",
@@ -151,6 +153,11 @@ CommandSpec compare_command() {
        {choice("part", {"all", "signed", "absolute", "positive"}, "Which part of the maps is compared")
             .by_default("all"),
         number("fwhm", "MM", "Gaussian smoothing of the first image; 0: none").by_default("0").range(0, 100),
+        input_path(
+            "surface", "FILE",
+            "Maps of grayordinates (CIFTI): meshes of the left and the right cortex (L.surf.gii R.surf.gii) that "
+            "--fwhm smooths along and the report's maps are drawn on")
+            .many(),
         input_path("mask", "FILE", "Which voxels; without it those where either image is not zero"),
         input_path("background", "FILE", "An image of one volume behind the maps of the report"),
         integer("first-volume", "N", "The volume of the first image, from 0, where it has several").range(0, 1e9),

@@ -13,7 +13,9 @@
 #include "noema/pipelines/explain.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/results_page.h"
+#include "noema/pipelines/surfaces.h"
 #include "noema/preprocess/smooth.h"
+#include "noema/preprocess/smooth_grayordinates.h"
 
 namespace noema {
 namespace {
@@ -84,6 +86,16 @@ void leave_out_not_finite(Mask& mask, const Image& first, const Image& second) {
   if (left_out > 0) log_warning(fmt::format("{} voxels left out because an image has no number there", left_out));
 }
 
+void smooth_first(const CompareImagesOptions& options, Image& first) {
+  const Grid& grid = first.header.grid;
+  const std::vector<SurfaceMesh> meshes = read_meshes(options.surfaces, grid);
+  if (grid.grayordinates != nullptr) {
+    GrayordinateSmoother(*grid.grayordinates, options.fwhm_mm, meshes).apply(first.values);
+  } else {
+    Smoother(grid, options.fwhm_mm).apply(std::span<float>(first.values));
+  }
+}
+
 std::vector<float> as_floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
 
 }  // namespace
@@ -105,10 +117,7 @@ ImageComparison compare_images(const CompareImagesOptions& options) {
     throw DataError(fmt::format("'{}' and '{}' have {} voxels with a value, expected at least 3; is one of them empty?",
                                 options.first.file.string(), options.second.file.string(), result.mask.size()));
   }
-  if (options.fwhm_mm > 0 && result.first.header.grid.grayordinates != nullptr) {
-    throw UsageError("--fwhm: maps of grayordinates are not smoothed; leave it out");
-  }
-  Smoother(result.first.header.grid, options.fwhm_mm).apply(std::span<float>(result.first.values));
+  smooth_first(options, result.first);
   const std::vector<double> first = values_in_mask(result.first, result.mask);
   const std::vector<double> second = values_in_mask(result.second, result.mask);
   for (const MapPart part : options.parts) {
@@ -151,6 +160,7 @@ void write_image_comparison(const fs::path& folder, const CompareImagesOptions& 
   results.title =
       fmt::format("{} and {}", options.first.file.filename().string(), options.second.file.filename().string());
   results.agreement = comparison.rows;
+  results.surfaces = keep_meshes(folder, read_meshes(options.surfaces));
   const auto write = [&](const char* name, const Image& image) {
     results.files.push_back(fmt::format("maps/{}{}", name, map_ending(image.header.grid)));
     write_image(folder / results.files.back(), image);

@@ -31,6 +31,8 @@ struct CompareImagesOptions {
   std::filesystem::path background;
   /// Smoothing of the first image.
   double fwhm_mm = 0;
+  /// Grayordinates: meshes of the cortex that smoothing goes along and the report's maps are drawn on.
+  std::vector<std::filesystem::path> surfaces;
   std::vector<MapPart> parts;
 };
 
@@ -45,7 +47,8 @@ struct ImageComparison {
 
 /// Voxels where either image has no number are left out, with a counted warning.
 /// @throws ShapeError for images of different grids (names both files); UsageError for a volume that is not there, or
-///   none chosen of several; DataError for fewer than three voxels
+///   none chosen of several, or grayordinates to be smoothed without a mesh of each cortex; DataError for fewer than
+///   three voxels
 ImageComparison compare_images(const CompareImagesOptions& options);
 
 /// Writes both maps, agreement.tsv, results.json and report.html.

@@ -1,5 +1,7 @@
 """Runs of grayordinates (CIFTI) go through decode and glm as volumes do, from fMRIPrep's and the HCP's folders."""
 import json
+import math
+import random
 import sys
 from pathlib import Path
 
@@ -100,6 +102,23 @@ with Folder() as out:
     rough, soft = (roughness(out / folder / "maps" / "contrast-lh_stat-effect_statmap.dscalar.nii")
                    for folder in ("glm", "smooth-glm"))
     assert 0 < soft < rough / 2, (soft, rough)
+    # Maps are compared after smoothing along the meshes, and drawn on them.
+    chance = random.Random(3)
+    whole = {side: [chance.gauss(0, 1) if v in shown else math.nan for v in range(tiny.VERTICES)]
+             for side, shown in ((side, set(tiny.SHOWN[side])) for side in ("LEFT", "RIGHT"))}
+    softened = {"LEFT": tiny.smoothed(tiny.LEFT, whole["LEFT"], 25), "RIGHT": tiny.smoothed(tiny.RIGHT, whole["RIGHT"], 25)}
+    listed = [(side, v) for side in ("LEFT", "RIGHT") for v in tiny.SHOWN[side]]
+    none = [0.0] * len(tiny.VOXELS)
+    first = tiny.dscalar(out / "first.dscalar.nii", [whole[side][v] for side, v in listed] + none)
+    second = tiny.dscalar(out / "second.dscalar.nii", [softened[side][v] for side, v in listed] + none)
+    words = ["compare", first, second, "--part", "signed", "--json"]
+    rough = json.loads(run(*words)[1])["pearson"]
+    alike = json.loads(run(*words, "--fwhm", "25", "--surface", *meshes)[1])["pearson"]
+    assert rough < 0.8 and 0.999999 < alike <= 1, (rough, alike)
+    run("compare", first, second, out / "compared", "--fwhm", "25", "--surface", *meshes)
+    assert (out / "compared" / "report.html").read_text().count("left, outside") == 2
+    refuses(2, *words, "--fwhm", "25", "--surface", meshes[0], says=["no mesh of CORTEX_RIGHT"])
+
     refuses(2, "decode", bids, out / "d", *QUICK, "--features", "parcels", says=["--atlas", "dlabel"])
     small = tiny.atlas(out / "small.dlabel.nii", total=500)
     refuses(1, "decode", bids, out / "d", *QUICK, "--atlas", small, says=["500", str(tiny.VERTICES), "same mesh"])

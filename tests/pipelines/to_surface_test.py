@@ -61,30 +61,6 @@ def expected(side, depths, t, keeps=lambda voxel: True, scale=1.0):
     return found
 
 
-def smoothed(mesh, values, fwhm):
-    """Passes of half the own value and half the mean of the neighbours, of those vertices alone that have a value."""
-    points, faces = mesh
-    area, near = 0.0, [set() for _ in points]
-    for a, b, c in faces:
-        u, v = ([q - p for p, q in zip(points[a], points[other])] for other in (b, c))
-        cross = (u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0])
-        area += math.sqrt(sum(x * x for x in cross)) / 2
-        for p, q in ((a, b), (b, c), (c, a)):
-            near[p].add(q)
-            near[q].add(p)
-    there = [v for v, x in enumerate(values) if not math.isnan(x)]
-    near = [[n for n in own if not math.isnan(values[n])] for own in near]
-    passes = int(1.14 * 4 * math.pi * fwhm ** 2 / math.log(256) / (7 * area / len(points)) + 0.5)
-    assert passes > 2, passes
-    for _ in range(passes):
-        now = list(values)
-        for v in there:
-            if near[v]:
-                now[v] = 0.5 * values[v] + 0.5 * mean([values[n] for n in near[v]])
-        values = now
-    return values
-
-
 def rows_of(path):
     """The rows of a .func.gii and the hemisphere that it says."""
     text = path.read_text()
@@ -178,7 +154,7 @@ with Folder() as out:
 
     # Smoothing takes none of them for 0.
     run("preprocess", root, out / "smooth", *depths, "--mask", mask, "--fwhm", "5")
-    wanted = {side: [smoothed(OUTER[side], row, 5) for row in masked[side]] for side in "LR"}
+    wanted = {side: [tiny.smoothed(OUTER[side], row, 5) for row in masked[side]] for side in "LR"}
     assert max(abs(a - b) for a, b in zip(wanted["R"][0], masked["R"][0]) if not math.isnan(a)) > 0.5
     check(out / "smooth", wanted)
 

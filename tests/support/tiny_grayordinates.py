@@ -41,6 +41,30 @@ SHOWN = {"LEFT": [v for v, p in enumerate(LEFT[0]) if p[0] < -20], "RIGHT": [v f
 COUNT = len(SHOWN["LEFT"]) + len(SHOWN["RIGHT"]) + len(VOXELS)
 
 
+def smoothed(mesh, values, fwhm):
+    """Passes of half the own value and half the mean of the neighbours, of those vertices alone that have a value."""
+    points, faces = mesh
+    area, near = 0.0, [set() for _ in points]
+    for a, b, c in faces:
+        u, v = ([q - p for p, q in zip(points[a], points[other])] for other in (b, c))
+        cross = (u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0])
+        area += math.sqrt(sum(x * x for x in cross)) / 2
+        for p, q in ((a, b), (b, c), (c, a)):
+            near[p].add(q)
+            near[q].add(p)
+    there = [v for v, x in enumerate(values) if not math.isnan(x)]
+    near = [[n for n in own if not math.isnan(values[n])] for own in near]
+    passes = int(1.14 * 4 * math.pi * fwhm ** 2 / math.log(256) / (7 * area / len(points)) + 0.5)
+    assert passes > 2, passes
+    for _ in range(passes):
+        now = list(values)
+        for v in there:
+            if near[v]:
+                now[v] = 0.5 * values[v] + 0.5 * sum(values[n] for n in near[v]) / len(near[v])
+        values = now
+    return values
+
+
 def gifti(path, mesh, side):
     """A mesh that says its side, "Left" or "Right"; with "" it does not."""
     points, faces = mesh
@@ -100,6 +124,13 @@ def values_of(path):
     offset, = struct.unpack_from("<q", data, 168)
     numbers = struct.unpack_from(f"<{points * places}f", data, offset)
     return [numbers[points * g:points * (g + 1)] for g in range(places)]
+
+
+def dscalar(path, values):
+    """A map of all grayordinates."""
+    columns = ('<MatrixIndicesMap AppliesToMatrixDimension="0" IndicesMapToDataType="CIFTI_INDEX_TYPE_SCALARS">'
+               '<NamedMap><MapName>map</MapName></NamedMap></MatrixIndicesMap>')
+    return cifti(path, columns, 3006, [[value] for value in values])
 
 
 def dtseries(path, rows):
