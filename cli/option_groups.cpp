@@ -257,7 +257,13 @@ OptionGroup label_options() {
           .by_default("auto"),
       number("discard", "SECONDS", "Left out at the start of each block").by_default("0").range(0, 1e6),
       number("extend", "SECONDS", "Added after the end of each block").by_default("0").range(0, 1e6),
-      number("trial-window", "SECONDS", "Window of each event, with --samples trials").by_default("0").range(0, 1e6)};
+      number("trial-window", "SECONDS", "Window of each event, with --samples trials").by_default("0").range(0, 1e6),
+      choice("windows", {"blocks", "hcp"},
+             "Which volumes an event labels. blocks: those of its block, by the options above; hcp: those that begin "
+             "from a TR after its onset to two TRs after its end, without delay, and where two events meet the later "
+             "one has the volume (the rule of Thomas et al. for the tasks of the Human Connectome Project; one sample "
+             "is then one volume, unless --samples blocks)")
+          .by_default("blocks")};
   group.options.insert(group.options.end(), samples.begin(), samples.end());
   return group;
 }
@@ -433,6 +439,29 @@ LabelRule read_label_rule(const CommandArguments& arguments) {
   return rule;
 }
 
+namespace {
+
+/// The windows of the HCP are all of a rule. @throws UsageError for what it leaves no place for
+void read_hcp_windows(const CommandArguments& arguments, EvaluationOptions& options) {
+  for (const char* name : {"delay", "discard", "extend", "trial-window", "block-gap", "overlap", "run-label"}) {
+    if (!arguments.given(name)) continue;
+    throw UsageError(
+        fmt::format("--windows hcp says which volumes an event labels, and --{} says so, too; leave one of "
+                    "the two out",
+                    name));
+  }
+  const std::string samples = arguments.text("samples");
+  if (samples != "auto" && samples != "volumes" && samples != "blocks") {
+    throw UsageError(
+        fmt::format("--windows hcp labels volumes: found --samples {}, expected volumes or blocks", samples));
+  }
+  options.rule.windows = EventWindows::hcp;
+  options.rule.delay = DelayKind::fixed;
+  options.problem.unit = samples == "blocks" ? SampleUnit::blocks : SampleUnit::volumes;
+}
+
+}  // namespace
+
 EvaluationOptions read_sample_options(const CommandArguments& arguments) {
   EvaluationOptions options;
   LabelRule& rule = options.rule = read_label_rule(arguments);
@@ -441,6 +470,7 @@ EvaluationOptions read_sample_options(const CommandArguments& arguments) {
   rule.trial_s = arguments.number("trial-window");
   read_delay(arguments, rule);
   options.problem.unit = read_unit(arguments.text("samples"));
+  if (arguments.text("windows") == "hcp") read_hcp_windows(arguments, options);
   options.single_trials = read_single_trials(arguments.text("samples"));
   if (options.single_trials && arguments.text("delay") != "auto") {
     throw UsageError("--delay: single trials model the response themselves; leave it out");

@@ -31,7 +31,7 @@ struct EvFile {
   const char* stem;
   const char* state;
 };
-/// Thomas et al. (2022), hcprep: which files say what the subject was doing.
+/// Thomas et al. (2023), hcprep: which files say what the subject was doing.
 constexpr EvFile kStates[] = {
     {"EMOTION", "fear", "fear"},
     {"EMOTION", "neut", "neut"},

@@ -29,8 +29,8 @@ Dataset index_hcp(const std::filesystem::path& root, const DatasetQuery& query);
 /// loss, neut, win (`*_event.txt`); LANGUAGE math, story; MOTOR lf, lh, rf, rh, t; RELATIONAL match, relation; SOCIAL
 /// mental, other (by the subject's response, `*_resp.txt`); WM body, faces, places, tools (0-back and 2-back pooled).
 /// "ev" gives one label for each file by its name (without Sync), for instance 0bk_body. Files that are not there or
-/// empty (no such trial) are passed over. Source: the preparation of Thomas et al., whose volumes of a trial are those
-/// that begin from a TR after its onset to two TRs after its end: `--delay 0 --discard 1.5·TR --extend 2.5·TR`.
+/// empty (no such trial) are passed over. Source: the preparation of Thomas et al.; which volumes it gives these labels
+/// is in `learn/hcp_windows.h` (`--windows hcp`).
 /// @throws IoError; FormatError for rows that are not three numbers (names the line), or a negative duration; DataError
 ///         for a task without a table or no event at all; UsageError for another `label_column`
 std::vector<Event> read_hcp_events(const std::filesystem::path& folder, const std::string& label_column);

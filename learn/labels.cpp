@@ -11,6 +11,7 @@
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/learn/hcp_windows.h"
 
 namespace noema {
 namespace {
@@ -165,6 +166,12 @@ void LabelRule::validate() const {
   require_time(discard_s, "discard_s");
   require_time(extend_s, "extend_s");
   require_time(trial_s, "trial_s");
+  if (windows != EventWindows::hcp) return;
+  if (delay != DelayKind::fixed || delay_s + discard_s + extend_s + trial_s != 0 || block_gap_s) {
+    throw UsageError(
+        "the windows of the HCP say by themselves which volumes an event labels: expected a fixed delay of 0 and no "
+        "block_gap_s, discard_s, extend_s or trial_s");
+  }
 }
 
 Event whole_run_event(const Series& series, std::string label) {
@@ -226,10 +233,11 @@ std::vector<Block> find_blocks(const std::vector<LearningRun>& runs, const Label
     check_cancelled();
     const LearningRun& run = runs[r];
     check_series(run);
-    const std::vector<Event> events =
-        resolve_overlaps(without_outside(selected_events(run, rule), run), rule.overlap, run.id);
+    const bool hcp = rule.windows == EventWindows::hcp;
+    std::vector<Event> events = without_outside(selected_events(run, rule), run);
+    events = hcp ? hcp_windows(events, run.series) : resolve_overlaps(std::move(events), rule.overlap, run.id);
     if (events.empty()) empty_runs.push_back(run.id);
-    const double gap_s = rule.block_gap_s.value_or(std::max(run.series.tr_s, 2.0));
+    const double gap_s = hcp ? run.series.tr_s / 2 : rule.block_gap_s.value_or(std::max(run.series.tr_s, 2.0));
     for (Block& block : blocks_of_run(events, static_cast<int>(r), labels, gap_s)) blocks.push_back(std::move(block));
   }
   if (blocks.empty()) throw DataError(fmt::format("none of the {} runs has an event to decode", runs.size()));

@@ -36,6 +36,12 @@ enum class DelayKind {
   none,       ///< volumes are no series in time but estimates of events, each at its event's onset
 };
 
+/// Which volumes an event labels.
+enum class EventWindows {
+  blocks,  ///< those of its block's or its own window, by the delay, `discard_s` and `extend_s` (or `trial_s`)
+  hcp,     ///< one by one by a fixed rule of whole repetition times (`learn/hcp_windows.h`)
+};
+
 /// How events become labelled volumes. Which column of the events file holds the label is said when the file is read.
 struct LabelRule {
   /// Old label to new label; several old ones may share a new one. An event renamed to "n/a" is left out.
@@ -45,6 +51,8 @@ struct LabelRule {
   /// Largest gap between events of one block; without it max(TR, 2 s).
   std::optional<double> block_gap_s;
   OverlapPolicy overlap = OverlapPolicy::error;
+  /// With `hcp` the delay is fixed at 0, nothing else may be asked for, and overlaps are settled by its rule.
+  EventWindows windows = EventWindows::blocks;
   DelayKind delay = DelayKind::automatic;
   /// Used when `delay` is `fixed`.
   double delay_s = 0;
@@ -55,7 +63,7 @@ struct LabelRule {
   /// Length of the window of each event (unit trials, which needs it).
   double trial_s = 0;
 
-  /// @throws UsageError for negative or non-finite times.
+  /// @throws UsageError for negative or non-finite times, or times beside `EventWindows::hcp`.
   void validate() const;
 };
 
@@ -83,7 +91,9 @@ LabelTable make_label_table(const std::vector<LearningRun>& runs, const LabelRul
 /// The blocks of all runs, by run and onset: maximal series of same-label events, uninterrupted by other labels, with
 /// gaps of at most `rule.block_gap_s`.
 ///
-/// Events outside their run are left out with a counted warning, overlaps are resolved by `rule.overlap`.
+/// Events outside their run are left out with a counted warning, overlaps are resolved by `rule.overlap`. With
+/// `EventWindows::hcp` the stretches of volumes that the events label stand for the events, and blocks are series of
+/// stretches without a volume between.
 /// @throws DataError if more than half of a run's events lie outside it, if labels overlap (policy `error`), or if no
 ///          run has an event; UsageError for an invalid rule.
 std::vector<Block> find_blocks(const std::vector<LearningRun>& runs, const LabelTable& labels, const LabelRule& rule);

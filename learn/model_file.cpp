@@ -75,6 +75,7 @@ json to_json(const InputContract& contract) {
           {"hrf_weighted", contract.hrf_weighted},
           {"discard_s", contract.discard_s},
           {"extend_s", contract.extend_s},
+          {"windows", contract.windows == EventWindows::hcp ? "hcp" : "blocks"},
           {"provenance", json::parse(contract.provenance)},
           {"licence", contract.licence}};
 }
@@ -147,6 +148,12 @@ SampleUnit unit_from(const std::string& name) {
 }
 
 /// @throws nlohmann's exceptions for what is missing or of another type.
+EventWindows windows_from(const std::string& name) {
+  if (name == "hcp") return EventWindows::hcp;
+  if (name == "blocks") return EventWindows::blocks;
+  throw DataError(fmt::format("the windows '{}' are not known", name));
+}
+
 InputContract contract_from(const json& object) {
   InputContract contract;
   FeatureSpace& features = contract.features;
@@ -167,6 +174,7 @@ InputContract contract_from(const json& object) {
   contract.hrf_weighted = object.value("hrf_weighted", false);
   contract.discard_s = object.at("discard_s").get<double>();
   contract.extend_s = object.at("extend_s").get<double>();
+  contract.windows = windows_from(object.value("windows", "blocks"));
   contract.provenance = object.at("provenance").dump();
   contract.licence = object.at("licence").get<std::string>();
   if (object.at("preprocessing_hash") != contract.preprocessing_hash()) {

@@ -33,6 +33,7 @@ struct InputContract {
   bool hrf_weighted = false;
   double discard_s = 0;
   double extend_s = 0;
+  EventWindows windows = EventWindows::blocks;
 
   /// How the model was trained, as JSON.
   std::string provenance = "{}";

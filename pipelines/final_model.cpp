@@ -48,6 +48,7 @@ InputContract contract_of(const PreparedData& data, const LearningProblem& probl
   contract.delay_s = contract.hrf_weighted ? samples.estimate.delay_s : samples.delay_s;
   contract.discard_s = problem.rule.discard_s;
   contract.extend_s = problem.rule.extend_s;
+  contract.windows = problem.rule.windows;
   contract.provenance = provenance.to_json().dump();
   return contract;
 }

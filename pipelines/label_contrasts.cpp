@@ -21,6 +21,7 @@ constexpr double kDelayTolerance_s = 2;
 std::optional<double> known_delay(const LearningProblem& problem) {
   const DelayKind rule = problem.rule.delay;
   if (problem.unit == SampleUnit::runs || rule == DelayKind::hrf || rule == DelayKind::none) return std::nullopt;
+  if (problem.rule.windows == EventWindows::hcp) return std::nullopt;  // labels too early by intent, events in time
   double sum = 0;
   for (const FoldData& fold : problem.folds) {
     if (rule == DelayKind::automatic && !fold.estimate.determined) return std::nullopt;

@@ -154,7 +154,8 @@ MethodFacts method_facts(const CommandFindings& found) {
   // The choice of the high-pass stands among the notes already.
   const std::string unit = to_string(found.problem.unit);
   facts.sample_unit = unit.substr(0, unit.size() - 1);
-  facts.delay_rule = delay_rule(found.problem.rule.delay);
+  const LabelRule& rule = found.problem.rule;
+  facts.delay_rule = rule.windows == EventWindows::hcp ? "hcp" : delay_rule(rule.delay);
   facts.features = mixer_sentences(found.models);
   if (found.glm) facts.glm = found.glm->notes;
   for (const ModelMaps& map : found.maps) {

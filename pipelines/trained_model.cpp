@@ -170,6 +170,7 @@ LabelRule rule_of(const InputContract& contract, LabelRule rule) {
   rule.delay_s = contract.delay_s;
   rule.discard_s = contract.discard_s;
   rule.extend_s = contract.extend_s;
+  rule.windows = contract.windows;
   rule.trial_s = contract.unit == SampleUnit::trials ? contract.window_volumes * contract.tr_s : 0;
   return rule;
 }

@@ -30,6 +30,11 @@ std::string samples_text(const DecodeReport& report) {
         "with the largest mean absolute correlation with the 2% most correlated features.");
   else if (m.delay_rule == "declared")
     sentences.push_back("The delay of the blood response was declared.");
+  else if (m.delay_rule == "hcp")
+    sentences.push_back(
+        "An event labels the volumes that begin from one repetition time after its onset to two after its end, with no "
+        "other allowance for the delay of the blood response; where two events meet in a volume, the later one has it "
+        "[Thomas 2023].");
   else if (m.delay_rule == "hrf")
     sentences.push_back("Volumes were weighted by the events convolved with a haemodynamic response function.");
   if (!report.split.description.empty()) sentences.push_back(report.split.description);

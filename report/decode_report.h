@@ -193,7 +193,7 @@ struct MethodFacts {
   std::string high_pass_choice;
   /// "block" or "volume".
   std::string sample_unit;
-  /// How the delay came about: "estimated", "declared", "hrf"; empty: nothing is said.
+  /// How the delay came about: "estimated", "declared", "hrf", "hcp" (none but its windows); empty: nothing is said.
   std::string delay_rule;
   /// Sentences on features, screening, models and GLM that hold for this run.
   std::vector<std::string> features = {};

@@ -73,6 +73,9 @@ constexpr std::array kReferences{
     Entry{"Sundararajan 2017",
           "Sundararajan M, Taly A, Yan Q (2017). Axiomatic attribution for deep networks. ICML. "
           "arXiv:1703.01365"},
+    Entry{"Thomas 2023",
+          "Thomas AW, Lindenberger U, Samek W, Müller KR (2023). Evaluating deep transfer learning for whole-brain "
+          "cognitive decoding. Journal of the Franklin Institute. arXiv:2111.01562"},
     Entry{"Zeiler 2014",
           "Zeiler MD, Fergus R (2014). Visualizing and understanding convolutional networks. ECCV. "
           "doi:10.1007/978-3-319-10590-1_53"},

@@ -41,6 +41,7 @@ ModelFile make_model(FeatureKind kind) {
   contract.hrf_weighted = true;
   contract.discard_s = 1.5;
   contract.extend_s = 0.25;
+  contract.windows = EventWindows::hcp;
   contract.provenance = R"({"seed":7})";
   contract.licence = "CC0-1.0";
   model.content.tensors["weight"] = TensorData::from_floats({2, 4}, std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
@@ -106,6 +107,7 @@ TEST_F(ModelFileTest, RoundTrip) {
     EXPECT_TRUE(back.contract.hrf_weighted);
     EXPECT_EQ(back.contract.discard_s, 1.5);
     EXPECT_EQ(back.contract.extend_s, 0.25);
+    EXPECT_EQ(back.contract.windows, EventWindows::hcp);
     EXPECT_EQ(back.contract.provenance, R"({"seed":7})");
     EXPECT_EQ(back.contract.licence, "CC0-1.0");
     EXPECT_EQ(back.content.metadata, model.content.metadata);

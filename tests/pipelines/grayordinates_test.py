@@ -82,6 +82,31 @@ with Folder() as out:
     assert found["labels"] == ["lh", "rh"] and found["subjects"] == ["100307", "100408"], found["labels"]
     assert accuracy(found, "ridge") > 0.8, found["models"]
 
+    # The windows of the HCP: of blocks of 6 volumes from volume 10 b on those from 10 b + 1 to 10 b + 8, one sample each.
+    run("decode", hcp, out / "w", *QUICK, "--windows", "hcp")
+    found = results(out / "w")
+    assert found["method"]["sample_unit"] == "volume" and found["method"]["delay_rule"] == "hcp", found["method"]
+    assert not any("they were moved" in note for note in found["method"]["glm"]), found["method"]["glm"]
+    lines = (out / "w" / "predictions.tsv").read_text().splitlines()
+    columns = lines[0].split("\t")
+    rows = [row for row in (dict(zip(columns, line.split("\t"))) for line in lines[1:]) if row["model"] == "ridge"]
+    blocks = {}
+    for row in rows:
+        key = row["run"], float(row["block_onset"])
+        blocks.setdefault(key, []).append(row["truth"])
+    merged = []  # blocks of one label that follow each other are 2 volumes apart, so none are
+    for direction in ("LR", "RL"):
+        for subject in ("100307", "100408"):
+            events = tiny.series(f"{subject} {direction}")[1]
+            merged += [(onset + tiny.TR, label) for onset, _, label in events]
+    assert sorted((onset, truth[0]) for (_, onset), truth in blocks.items()) == sorted(merged), blocks
+    assert all(len(truth) == 8 and len(set(truth)) == 1 for truth in blocks.values()), blocks
+    assert accuracy(found, "ridge") > 0.6, found["models"]
+    run("evaluate", out / "w" / "model-ridge.safetensors", hcp, out / "again", "--allow-leakage")
+    assert results(out / "again")["method"]["delay_rule"] == "hcp", results(out / "again")["method"]
+    refuses(2, "decode", hcp, out / "d", *QUICK, "--windows", "hcp", "--delay", "4", says=["--windows", "--delay"])
+    refuses(2, "decode", hcp, out / "d", *QUICK, "--windows", "hcp", "--samples", "trials", says=["--samples trials"])
+
     # Smoothing goes along the meshes, which a model and a kept subject remember.
     smooth = ["--fwhm", "30", "--surface", *meshes]
     refuses(2, "decode", bids, out / "d", *QUICK, "--fwhm", "4", says=["--fwhm", "no mesh of CORTEX_LEFT", "--surface"])
