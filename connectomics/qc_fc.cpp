@@ -12,6 +12,7 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "noema/connectomics/regression.h"
 #include "noema/connectomics/shapes.h"
@@ -66,6 +67,27 @@ double correlation_tolerance(std::int64_t subjects, double alpha, int tails, std
   const double freedom = degrees(subjects, covariates);
   const double t = boost::math::quantile(boost::math::complement(boost::math::students_t(freedom), alpha / tails));
   return t / std::sqrt(freedom + t * t);
+}
+
+double chance_of_qc_fc(std::int64_t subjects, double tolerance) {
+  const double power = degrees(subjects, 0) - 1;
+  if (!(tolerance >= 0 && tolerance < 1)) {
+    throw UsageError(fmt::format("QC-FC: found tolerance {}, expected 0 to below 1", tolerance));
+  }
+  // r = sin a has the density cos^(N − 3) a: smooth, also for three subjects. Simpson's rule.
+  constexpr int kSteps = 2000;
+  const auto integral = [&](double from, const auto& function) {
+    const double step = (std::numbers::pi / 2 - from) / kSteps;
+    double sum = 0;
+    for (int i = 0; i <= kSteps; ++i) {
+      const double weight = i == 0 || i == kSteps ? 1 : i % 2 == 1 ? 4 : 2;
+      const double angle = from + step * i;
+      sum += weight * function(std::sin(angle)) * std::pow(std::max(0.0, std::cos(angle)), power);
+    }
+    return sum * step / 3;
+  };
+  const double total = integral(0, [](double) { return 1.0; });
+  return integral(std::asin(tolerance), [&](double r) { return (r - tolerance) * (r - tolerance); }) / total;
 }
 
 at::Tensor beyond_tolerance(const at::Tensor& correlations, double tolerance) {

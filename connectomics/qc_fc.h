@@ -25,6 +25,10 @@ double correlation_tolerance(std::int64_t subjects, double alpha, int tails = 2,
 /// max(|r| − tolerance, 0): the QC-FC loss before its reduction.
 at::Tensor beyond_tolerance(const at::Tensor& correlations, double tolerance);
 
+/// The mean of `beyond_tolerance` squared when edges have nothing to do with the quality: 1/(N − 1) at tolerance 0,
+/// whatever the distributions; else of normal values. @throws DataError for fewer than three subjects; UsageError
+double chance_of_qc_fc(std::int64_t subjects, double tolerance = 0);
+
 /// Two-sided p values of correlations over N subjects by Student's t with N − 2 − K degrees of freedom, in float64 on
 /// the CPU, without gradient.
 at::Tensor correlation_p_values(const at::Tensor& correlations, std::int64_t subjects, std::int64_t covariates = 0);

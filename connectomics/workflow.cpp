@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "noema/connectomics/shapes.h"
 #include "noema/core/error.h"
@@ -120,11 +121,10 @@ SafeTensors Workflow::save() const {
   for (const auto& item : named_buffers()) content.tensors[item.key()] = to_tensor_data(item.value());
   if (input_.labels.defined()) content.tensors[kLabels] = to_tensor_data(input_.labels);
   json all = json::parse(to_json_text(description_));
-  all["input"] = {{"features", input_.features},
-                  {"confounds", input_.confounds},
-                  {"tr_s", input_.tr_s},
-                  {"outputs", input_.outputs},
-                  {"seed", input_.seed}};
+  all["input"] = {
+      {"features", input_.features},        {"confounds", input_.confounds}, {"tr_s", input_.tr_s},
+      {"outputs", input_.outputs},          {"seed", input_.seed},           {"confound_names", input_.confound_names},
+      {"parcel_names", input_.parcel_names}};
   content.metadata[kKey] = all.dump();
   return content;
 }
@@ -135,8 +135,14 @@ std::shared_ptr<Workflow> Workflow::load(const SafeTensors& content) {
   WorkflowInput input;
   try {
     const json object = json::parse(text).at("input");
-    input = {object.at("features"), object.at("confounds"), object.at("tr_s"), object.at("outputs"), {},
-             object.at("seed")};
+    input = {object.at("features"),
+             object.at("confounds"),
+             object.at("tr_s"),
+             object.at("outputs"),
+             {},
+             object.at("seed"),
+             object.value("confound_names", std::vector<std::string>{}),
+             object.value("parcel_names", std::vector<std::string>{})};
   } catch (const json::exception& error) {
     throw DataError(fmt::format("the input of a workflow cannot be read: {}", error.what()));
   }
@@ -149,11 +155,16 @@ std::shared_ptr<Workflow> Workflow::load(const SafeTensors& content) {
 
 WorkflowDescription with_all_fixed(const WorkflowDescription& description) {
   WorkflowDescription fixed = completed(description);
+  std::set<std::string> of_parcels;  // blocks behind a parcellation
   for (BlockDescription& block : fixed.blocks) {
+    const bool reads_parcels = of_parcels.contains(block.input);
+    if (reads_parcels || block.type == "parcellate") of_parcels.insert(block.name);
     // The number of learned combinations says nothing of which, and random parcels nothing before they are learned.
     if (block.learn && block.type == "regress") block.settings["combinations"] = 0.0;
     const auto start = block.settings.find("start");
-    if (block.learn && start != block.settings.end() && start->second == SettingValue(std::string("random"))) {
+    const bool random = start != block.settings.end() && start->second == SettingValue(std::string("random"));
+    if (random && reads_parcels) continue;  // labels are of voxels
+    if (block.learn && random) {
       start->second = std::string("labels");
       block.settings["parcels"] = 0.0;
     }

@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +22,14 @@ struct RunSeries {
   at::Tensor keep;       // (T) bool
   /// May censored frames be read? They hold what an interpolation put there.
   bool filled = false;
+  /// Dimensions that blocks took from the series of kept frames: trends, regressors.
+  std::int64_t removed = 0;
+  /// The most that filters left of all frames; no filter: no bound.
+  double passed = std::numeric_limits<double>::infinity();
+
+  /// How many dimensions the kept frames can still span about their mean: their number less 1, or what filters left of
+  /// it, less what was removed.
+  std::int64_t degrees_of_freedom() const;
 };
 
 struct Flow {
@@ -44,9 +54,14 @@ struct WorkflowInput {
   double tr_s = 0;
   /// K of the readout's scores: classes, 1 for numbers, 0 without a target.
   std::int64_t outputs = 0;
-  /// (F) int64: the parcel that each voxel starts in, −1 for none; undefined without.
+  /// (F) int64: the parcel that each voxel starts in, −1 for none: of no parcel, whatever is learned; undefined
+  /// without.
   at::Tensor labels;
   std::uint64_t seed = 0;
+  /// Names of the confounds, in their order; empty: not known.
+  std::vector<std::string> confound_names = {};
+  /// Names of the labels in ascending order of the labels; empty: they have none.
+  std::vector<std::string> parcel_names = {};
 };
 
 class WorkflowBlock : public torch::nn::Module {

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "noema/core/command.h"
@@ -51,6 +52,26 @@ struct SettingFault {
   std::string message;
 };
 
+constexpr SettingRange kFromZero{.low = 0}, kAboveZero{.low = 0, .open = true}, kShare{.low = 0, .high = 1};
+constexpr SettingRange kCount{.low = 0, .high = 999999, .whole = true};
+
+bool is_within(double value, const SettingRange& range) {
+  if (!std::isfinite(value) || (range.whole && value != std::floor(value))) return false;
+  return range.open ? value > range.low && value < range.high : value >= range.low && value <= range.high;
+}
+
+/// "a whole number from 0 to 999999", "a number above 0"
+std::string describe(const SettingRange& range) {
+  std::string text = range.whole ? "a whole number" : "a number";
+  if (std::isfinite(range.low)) text += fmt::format(" {} {:g}", range.open ? "above" : "from", range.low);
+  if (std::isfinite(range.high)) {
+    text += fmt::format(" {} {:g}", range.open ? "and below" : "to", range.high);
+  } else if (std::isfinite(range.low) && !range.open) {
+    text += " on";
+  }
+  return text;
+}
+
 std::optional<SettingFault> fault_of_settings(const std::vector<SettingSpec>& specs, const Settings& given,
                                               const std::string& of) {
   for (const auto& [name, value] : given) {
@@ -61,6 +82,11 @@ std::optional<SettingFault> fault_of_settings(const std::vector<SettingSpec>& sp
       return SettingFault{name, fmt::format("{} of {}: found {}, expected {}", name, of, type_name(value),
                                             type_name(spec->default_value))};
     }
+    const auto* number = std::get_if<double>(&value);
+    if (number != nullptr && !is_within(*number, spec->range)) {
+      return SettingFault{name,
+                          fmt::format("{} of {}: found {}, expected {}", name, of, *number, describe(spec->range))};
+    }
     const auto* word = std::get_if<std::string>(&value);
     if (word == nullptr || spec->choices.empty()) continue;
     if (std::find(spec->choices.begin(), spec->choices.end(), *word) == spec->choices.end()) {
@@ -68,6 +94,31 @@ std::optional<SettingFault> fault_of_settings(const std::vector<SettingSpec>& sp
     }
   }
   return std::nullopt;
+}
+
+/// A weight that is 0 all the time, or a ramp without an end.
+std::optional<SettingFault> fault_of_weights(const Settings& given, const std::string& of) {
+  const auto number = [&](const char* name) { return number_of(workflow_loss_settings(), given, name); };
+  if (!given.contains("last-weight")) {
+    for (const char* name : {"ramp-begin", "ramp-end"}) {
+      if (given.contains(name)) {
+        return SettingFault{name, fmt::format("{} of {}: found no last-weight, expected the weight that the ramp ends "
+                                              "with",
+                                              name, of)};
+      }
+    }
+    if (number("weight") > 0) return std::nullopt;
+    return SettingFault{"weight", fmt::format("weight of {}: found 0, expected a number above 0, or a last-weight "
+                                              "above 0 that it changes to",
+                                              of)};
+  }
+  if (number("weight") == 0 && number("last-weight") == 0) {
+    return SettingFault{"last-weight",
+                        fmt::format("last-weight of {}: found 0 as the weight is, expected one of them above 0", of)};
+  }
+  if (number("ramp-end") > number("ramp-begin")) return std::nullopt;
+  return SettingFault{"ramp-end", fmt::format("ramp-end of {}: found {} with ramp-begin {}, expected a later step", of,
+                                              number("ramp-end"), number("ramp-begin"))};
 }
 
 /// Blocks by their names as far as they are known.
@@ -160,9 +211,9 @@ std::optional<WorkflowFault> fault_of_loss(const LossDescription& loss, std::siz
                                      block->name));
     }
   }
-  if (const auto wrong = fault_of_settings(with_weights(type->settings), loss.settings, loss.type)) {
-    return fault(wrong->key, wrong->message);
-  }
+  auto wrong = fault_of_settings(with_weights(type->settings), loss.settings, loss.type);
+  if (!wrong) wrong = fault_of_weights(loss.settings, loss.type);
+  if (wrong) return fault(wrong->key, wrong->message);
   return std::nullopt;
 }
 
@@ -218,19 +269,23 @@ const std::vector<BlockType>& workflow_block_types() {
          std::string("cubic"),
          "drop leaves censored frames out instead",
          {"linear", "cubic", "harmonic", "hybrid", "drop"}},
-        {"highest-frequency", 0.1, "harmonic: in cycles per frame"},
-        {"oversampling", 2.0, "harmonic: frequencies are multiples of 1/(this · frames)"},
-        {"ridge", 1e-6, "harmonic: penalty on the harmonics"}}},
+        {"highest-frequency", 0.1, "harmonic: in cycles per frame", {}, {.low = 1e-9, .high = 0.5}},
+        {"oversampling",
+         2.0,
+         "harmonic: frequencies are multiples of 1/(this · frames)",
+         {},
+         {.low = 1, .high = 1000, .whole = true}},
+        {"ridge", 1e-6, "harmonic: penalty on the harmonics", {}, kFromZero}}},
       {"cosine-drifts",
        series,
        series,
        "Slow cosines join the confounds",
-       {{"high-pass", 0.0078125, "Hz: cosines slower than this"}}},
+       {{"high-pass", 0.0078125, "Hz: cosines slower than this", {}, kAboveZero}}},
       {"detrend",
        series,
        series,
        "Removes polynomials of time from series and confounds alike",
-       {{"degree", 1.0, "1: constant and line"}}},
+       {{"degree", 1.0, "1: constant and line", {}, kCount}}},
       {"filter",
        series,
        series,
@@ -241,16 +296,16 @@ const std::vector<BlockType>& workflow_block_types() {
          "lines "
          "between",
          {"butterworth", "response"}},
-        {"high-pass", 0.0, "Hz; 0: none"},
-        {"low-pass", 0.0, "Hz; 0: none"},
-        {"knots", 33.0, "response: amplitudes from 0 to Nyquist"}},
+        {"high-pass", 0.0, "Hz; 0: none", {}, kFromZero},
+        {"low-pass", 0.0, "Hz; 0: none", {}, kFromZero},
+        {"knots", 33.0, "response: amplitudes from 0 to Nyquist", {}, {.low = 2, .high = 9999, .whole = true}}},
        "the filter's coefficients (butterworth) or amplitudes between 0 and 1 (response)"},
       {"regress",
        series,
        series,
        "Least squares on the confounds over the kept frames; their fit is removed",
-       {{"combinations", 0.0, "0: all confounds; else so many orthonormal combinations of them"},
-        {"ridge", 0.0, "penalty on the coefficients"}},
+       {{"combinations", 0.0, "0: all confounds; else so many orthonormal combinations of them", {}, kCount},
+        {"ridge", 0.0, "penalty on the coefficients", {}, kFromZero}},
        "which combinations of the confounds are removed"},
       {"standardise",
        series,
@@ -261,13 +316,13 @@ const std::vector<BlockType>& workflow_block_types() {
        series,
        series,
        "Weighted means of voxels",
-       {{"parcels", 0.0, "0: as many as the start has"},
+       {{"parcels", 0.0, "0: as many as the start has", {}, kCount},
         {"start",
          std::string("labels"),
          "labels: of the atlas, else of geometric parcels; random",
          {"labels", "random"}},
-        {"start-weight", 0.9, "learned: a voxel's weight in its own parcel"},
-        {"temperature", 1.0, "learned: of the softmax over parcels"},
+        {"start-weight", 0.9, "learned: a voxel's weight in its own parcel", {}, {.low = 0, .high = 1, .open = true}},
+        {"temperature", 1.0, "learned: of the softmax over parcels", {}, kAboveZero},
         {"straight-through", false, "learned: hard parcels forward, the gradient of soft ones"}},
        "the weights of voxels in parcels, which sum to 1 over the parcels"},
       {"covariance",
@@ -278,7 +333,7 @@ const std::vector<BlockType>& workflow_block_types() {
          std::string("ledoit-wolf"),
          "sample: n − 1; empirical: n; ledoit-wolf and oas: shrunk by their formulas; shrunk: by `shrinkage`",
          {"sample", "empirical", "ledoit-wolf", "oas", "shrunk"}},
-        {"shrinkage", 0.1, "shrunk: the share of a multiple of the identity"}},
+        {"shrinkage", 0.1, "shrunk: the share of a multiple of the identity", {}, kShare}},
        "the shrinkage (estimator shrunk)"},
       {"correlation", matrices, matrices, "Of covariances"},
       {"precision", matrices, matrices, "The inverse of covariances"},
@@ -310,10 +365,10 @@ const std::vector<BlockType>& workflow_block_types() {
 
 const std::vector<SettingSpec>& workflow_loss_settings() {
   static const std::vector<SettingSpec> kSettings = {
-      {"weight", 1.0, "What it is multiplied with"},
-      {"last-weight", -1.0, "The weight from step `ramp-end` on; below 0: it stays"},
-      {"ramp-begin", 0.0, "The step at which the weight begins to change"},
-      {"ramp-end", 0.0, "The step at which it ends"}};
+      {"weight", 1.0, "What it is multiplied with", {}, kFromZero},
+      {"last-weight", -1.0, "The weight from step `ramp-end` on; without it the weight stays", {}, kFromZero},
+      {"ramp-begin", 0.0, "The step at which the weight begins to change", {}, kCount},
+      {"ramp-end", 0.0, "The step at which it ends", {}, kCount}};
   return kSettings;
 }
 
@@ -326,14 +381,18 @@ const std::vector<LossType>& workflow_loss_types() {
        "Mean over edges of (|r| − tolerance)² where positive, r the correlation over runs of an edge with motion",
        Kinds{matrices, vectors},
        {},
-       {{"tolerance", 0.0, "Correlations up to this are free"}}},
+       {{"tolerance", 0.0, "Correlations up to this are free", {}, {.low = 0, .high = 0.999}}}},
       {"homogeneity", "1 − mean correlation of the series within parcels", {}, {"parcellate"}},
       {"unexplained-variance", "Share of the variance over voxels that parcels leave", {}, {"parcellate"}},
       {"entropy", "Of a voxel's weights, as a share of the largest there can be", {}, {"parcellate"}},
       {"compactness", "Mean distance in mm of a parcel's weight from its centre", {}, {"parcellate"}},
       {"imbalance", "Mean |weight of a parcel − mean over parcels|, per voxel", {}, {"parcellate"}},
       {"roughness", "Mean square difference of neighbouring amplitudes", {}, {"filter"}},
-      {"norm", "Mean of |weights|^power", {}, {"readout"}, {{"power", 2.0, "1 or 2"}}},
+      {"norm",
+       "Mean of |weights|^power",
+       {},
+       {"readout"},
+       {{"power", 2.0, "1 or 2", {}, {.low = 1, .high = 2, .whole = true}}}},
   };
   return kTypes;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +24,15 @@ enum class FlowKind {
 };
 std::string to_string(FlowKind kind);
 
+/// Which numbers a setting may be given.
+struct SettingRange {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool whole = false;
+  /// Do the bounds themselves not belong to it?
+  bool open = false;
+};
+
 /// A setting of a block or loss: its default tells its type.
 struct SettingSpec {
   std::string name;
@@ -30,6 +40,8 @@ struct SettingSpec {
   std::string help;
   /// Of words; empty: any.
   std::vector<std::string> choices = {};
+  /// Of numbers.
+  SettingRange range = {};
 };
 
 struct BlockType {
@@ -88,8 +100,9 @@ struct WorkflowFault {
   std::string message;
 };
 
-/// The first fault: unknown types, settings (with those that are known), inputs and names; kinds of flow that do not
-/// meet; what cannot be learned; a loss without a block to look at. Nothing for a sound description.
+/// The first fault: unknown types, settings (with those that are known), inputs and names; settings of another type or
+/// out of range; kinds of flow that do not meet; what cannot be learned; a loss without a block to look at, or of
+/// weight 0. Nothing for a sound description.
 std::optional<WorkflowFault> fault_of(const WorkflowDescription& description);
 
 /// Names and inputs filled in: of blocks their type and the block before, of losses the block they look at.

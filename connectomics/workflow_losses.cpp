@@ -26,9 +26,10 @@ const std::vector<SettingSpec>& specs_of(const std::string& type) {
 
 Schedule schedule_of(const LossDescription& loss) {
   const auto number = [&](const char* name) { return number_of(workflow_loss_settings(), loss.settings, name); };
-  const double first = number("weight"), last = number("last-weight");
-  if (last < 0) return constant_schedule(first);
-  return ramp_schedule(first, last, std::lround(number("ramp-begin")), std::lround(number("ramp-end")));
+  const double first = number("weight");
+  if (!loss.settings.contains("last-weight")) return constant_schedule(first);
+  return ramp_schedule(first, number("last-weight"), std::lround(number("ramp-begin")),
+                       std::lround(number("ramp-end")));
 }
 
 const at::Tensor& needed(const at::Tensor& target, const std::string& loss, const char* what) {
@@ -109,6 +110,14 @@ at::Tensor value_of(const LossDescription& loss, const Workflow& workflow, const
 WorkflowTargets WorkflowTargets::of(const at::Tensor& runs) const {
   const auto some = [&](const at::Tensor& all) { return all.defined() ? all.index_select(0, runs) : all; };
   return {some(classes), some(numbers), some(quality), coordinates};
+}
+
+std::optional<double> loss_by_chance(const LossDescription& loss, const WorkflowTargets& targets) {
+  if (loss.type == "qc-fc" && targets.quality.defined()) {
+    return chance_of_qc_fc(targets.quality.size(0), number_of(specs_of(loss.type), loss.settings, "tolerance"));
+  }
+  if (loss.type == "squared-error" && targets.numbers.defined()) return targets.numbers.square().mean().item<double>();
+  return std::nullopt;
 }
 
 std::string loss_name(const LossDescription& loss) { return fmt::format("{} of {}", loss.type, loss.of); }

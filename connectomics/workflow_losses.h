@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "noema/connectomics/losses.h"
@@ -27,6 +29,10 @@ struct WorkflowTargets {
 /// @throws DataError for a target that a loss needs and that is undefined, naming both
 std::vector<LossTerm> workflow_losses(const Workflow& workflow, const WorkflowOutputs& outputs,
                                       const WorkflowTargets& targets);
+
+/// What a loss is by chance: qc-fc of edges that have nothing to do with the quality, over as many runs; the squared
+/// error of always saying the training runs' mean. Nothing for other losses.
+std::optional<double> loss_by_chance(const LossDescription& loss, const WorkflowTargets& targets);
 
 /// "qc-fc of edges"
 std::string loss_name(const LossDescription& loss);

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "noema/connectomics/connectivity.h"
@@ -35,6 +36,21 @@ Flow flow_of(FlowKind kind, at::Tensor tensor) {
   return flow;
 }
 
+/// Regressors and filters take dimensions as censoring does: what is left must span the regions.
+void require_full_rank(const RunSeries& run) {
+  const std::int64_t regions = run.values.size(-2), kept = run.keep.sum().item<std::int64_t>();
+  const std::int64_t degrees = run.degrees_of_freedom();
+  if (degrees >= regions) return;
+  const std::string left =
+      degrees == kept - 1 ? ""
+                          : fmt::format(", of which their mean, trends, regressors and filters leave {} dimensions",
+                                        std::max<std::int64_t>(degrees, 0));
+  throw DataError(
+      fmt::format("covariance: found {} kept frames of {} regions{}, expected more frames than regions, as a later "
+                  "block needs its inverse or logarithm: take fewer regions or estimator = \"ledoit-wolf\"",
+                  kept, regions, left));
+}
+
 class Covariance : public WorkflowBlock {
  public:
   Covariance(const SettingsOf& settings, bool learn, bool needs_full_rank)
@@ -56,12 +72,7 @@ class Covariance : public WorkflowBlock {
     for (const RunSeries& run : in.runs) {
       const at::Tensor kept = run.values.index_select(-1, run.keep.nonzero().flatten());
       const bool shrinks = estimator_ != "sample" && estimator_ != "empirical";
-      if (!shrinks && needs_full_rank_ && kept.size(-1) <= kept.size(-2)) {
-        throw DataError(
-            fmt::format("covariance: found {} kept frames of {} regions, expected more frames than regions, as a later "
-                        "block needs its inverse or logarithm: take fewer regions or estimator = \"ledoit-wolf\"",
-                        kept.size(-1), kept.size(-2)));
-      }
+      if (!shrinks && needs_full_rank_) require_full_rank(run);
       matrices.push_back(of(kept));
     }
     return flow_of(FlowKind::matrices, at::stack(matrices));
@@ -195,6 +206,11 @@ class Readout : public WorkflowBlock {
 };
 
 }  // namespace
+
+std::int64_t RunSeries::degrees_of_freedom() const {
+  const auto kept = keep.sum().item<std::int64_t>();
+  return static_cast<std::int64_t>(std::min(static_cast<double>(kept - 1), std::floor(passed))) - removed;
+}
 
 void WorkflowBlock::calibrate(const Flow&) {}
 

@@ -5,6 +5,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_matrix_rank.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/where.h>
@@ -131,9 +132,11 @@ class Detrend : public WorkflowBlock {
   Flow forward(const Flow& in) const override {
     return each_run(in, [&](const RunSeries& run) {
       const at::Tensor weights = readable(run);
-      return alike(run, [&](const at::Tensor& values) {
+      RunSeries result = alike(run, [&](const at::Tensor& values) {
         return regress_out(values, {}, weights, {.intercept = true, .trend_degree = degree_});
       });
+      result.removed += degree_;  // the mean is counted already
+      return result;
     });
   }
 
@@ -146,6 +149,12 @@ void require_readable(const RunSeries& run) {
   throw DataError(
       "filter: found censored frames, which would leak into their neighbours; put a block of type interpolate before "
       "it");
+}
+
+/// What a filter of these amplitudes (at even frequencies) leaves of the run's dimensions.
+double passed_by(const RunSeries& run, const at::Tensor& amplitudes) {
+  const at::NoGradGuard no_gradients;
+  return std::min(run.passed, static_cast<double>(run.values.size(-1)) * amplitudes.mean().item<double>());
 }
 
 PassBand band_of(const SettingsOf& settings) {
@@ -170,16 +179,19 @@ class RecursiveFilter : public WorkflowBlock {
   Flow forward(const Flow& in) const override {
     return each_run(in, [&](const RunSeries& run) {
       require_readable(run);
-      return alike(run, [&](const at::Tensor& values) { return zero_phase_filter(values, sections()); });
+      RunSeries result = alike(run, [&](const at::Tensor& values) { return zero_phase_filter(values, sections()); });
+      result.passed = passed_by(run, amplitudes());
+      return result;
     });
   }
 
-  std::map<std::string, at::Tensor> quantities() const override {
-    constexpr std::int64_t kFrequencies = 129;
-    return {{"response", section_response(sections(), kFrequencies).abs().square()}};
-  }
+  std::map<std::string, at::Tensor> quantities() const override { return {{"response", amplitudes()}}; }
 
  private:
+  at::Tensor amplitudes() const {
+    constexpr std::int64_t kFrequencies = 129;
+    return section_response(sections(), kFrequencies).abs().square();
+  }
   at::Tensor sections() const { return learned_ ? learned_->sections() : fixed_; }
   std::shared_ptr<LearnedRecursiveFilter> learned_;
   at::Tensor fixed_;
@@ -200,10 +212,12 @@ class ResponseFilter : public WorkflowBlock {
   Flow forward(const Flow& in) const override {
     return each_run(in, [&](const RunSeries& run) {
       require_readable(run);
-      return alike(run, [&](const at::Tensor& values) {
+      RunSeries result = alike(run, [&](const at::Tensor& values) {
         const std::int64_t padding = std::min<std::int64_t>(values.size(-1) - 1, kPadding);
         return frequency_filter(values, at_bins(response_size(values.size(-1), padding)), EdgePadding::odd, padding);
       });
+      result.passed = passed_by(run, amplitudes());
+      return result;
     });
   }
 
@@ -226,6 +240,14 @@ class ResponseFilter : public WorkflowBlock {
   bool learn_;
   at::Tensor free_;
 };
+
+/// How many of the standardised regressors (K, T) do not depend on one another over the kept frames.
+std::int64_t rank_of(const at::Tensor& regressors, const at::Tensor& keep) {
+  const at::NoGradGuard no_gradients;
+  const at::Tensor kept = at::where(keep, regressors, 0.0);
+  constexpr double kSame = 1e-10;  // of squares
+  return at::linalg_matrix_rank(kept.matmul(kept.t()), 0.0, kSame, true).item<std::int64_t>();
+}
 
 class Regress : public WorkflowBlock {
  public:
@@ -250,6 +272,7 @@ class Regress : public WorkflowBlock {
       if (free_.defined()) ready = combinations().t().matmul(ready);
       const at::Tensor weights = run.keep.to(run.values.scalar_type());
       result.values = regress_out(run.values, ready, weights, {.intercept = false, .ridge = ridge_});
+      result.removed += rank_of(ready, run.keep);
       return result;
     });
   }
@@ -306,32 +329,39 @@ class Parcellate : public WorkflowBlock {
       fixed_ = parcels_of_labels(labels, -1).weights;
       return;
     }
+    if (!random && labels.lt(0).any().item<bool>()) labelled_ = labels.ge(0).nonzero().flatten();
     ParcellationOptions options;
-    options.compartments = {{parcels_, features_}};
+    options.compartments = {{parcels_, labelled_.defined() ? labelled_.size(0) : features_}};
     options.temperature = settings.number("temperature");
     options.straight_through = settings.truth("straight-through");
     options.seed = input.seed;
     options.type = at::kDouble;
     learned_ = register_module("parcels", std::make_shared<Parcellation>(options));
     if (random) return;
-    learned_->start_from(labels.clamp_min(0), settings.number("start-weight"));
-    // Voxels without a label begin with equal weights.
-    const at::NoGradGuard no_gradients;
-    for (auto& logits : learned_->parameters()) logits.masked_fill_(labels.lt(0).unsqueeze(0), 0);
+    learned_->start_from(labelled_.defined() ? labels.index_select(0, labelled_) : labels,
+                         settings.number("start-weight"));
   }
 
   Flow forward(const Flow& in) const override {
     return each_run(in, [&](const RunSeries& run) {
       RunSeries result = run;
       const at::Tensor values = run.filled || all_kept(run) ? run.values : at::where(run.keep, run.values, 0.0);
-      result.values = learned_ ? learned_->forward(values) : extract_parcels(values, fixed_);
+      if (learned_) {
+        result.values = learned_->forward(labelled_.defined() ? values.index_select(-2, labelled_) : values);
+      } else {
+        result.values = extract_parcels(values, fixed_);
+      }
       return result;
     });
   }
 
   FlowShape shape(const FlowShape& in) const override { return {parcels_, in.confounds}; }
   std::map<std::string, at::Tensor> quantities() const override {
-    if (learned_) return {{"weights", learned_->weights().front()}};
+    if (learned_) {
+      const at::Tensor weights = learned_->weights().front();
+      if (!labelled_.defined()) return {{"weights", weights}};
+      return {{"weights", at::zeros({parcels_, features_}, at::kDouble).index_copy(1, labelled_, weights)}};
+    }
     const at::Tensor index = fixed_.parcel * features_ + fixed_.voxel;
     return {{"weights", at::zeros({parcels_ * features_}, at::kDouble)
                             .index_copy(0, index, fixed_.weight.to(at::kDouble))
@@ -358,6 +388,8 @@ class Parcellate : public WorkflowBlock {
 
   std::int64_t features_, parcels_;
   std::shared_ptr<Parcellation> learned_;
+  /// Those with a label, where some have none.
+  at::Tensor labelled_;
   SparseWeights fixed_;
 };
 

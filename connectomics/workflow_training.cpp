@@ -69,7 +69,10 @@ std::optional<ValidationScores> WorkflowTask::validate() {
 
 std::string WorkflowTask::fingerprint() const {
   Hasher hasher;
+  const WorkflowInput& input = workflow_.input();
   hasher.add(to_json_text(workflow_.description()));
+  hasher.add(fmt::format("{} {} {} {} {}", input.features, input.confounds, input.tr_s, input.outputs, input.seed));
+  add_tensor(hasher, input.labels);
   for (const auto& item : workflow_.named_parameters()) hasher.add(item.key());
   add_data(hasher, training_);
   add_data(hasher, validation_);

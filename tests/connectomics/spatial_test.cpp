@@ -385,6 +385,16 @@ TEST(QcFc, ProbabilitiesAreThoseOfPermutations) {
   }
 }
 
+/// At tolerance 0 the mean of r² is 1/(N − 1); for three values r is the sine of an even angle, for four r is even.
+TEST(QcFc, ByChance) {
+  for (const std::int64_t subjects : {3, 4, 5, 20, 200}) {
+    EXPECT_NEAR(chance_of_qc_fc(subjects), 1.0 / static_cast<double>(subjects - 1), 1e-10);
+  }
+  EXPECT_NEAR(chance_of_qc_fc(4, 0.25), std::pow(0.75, 3) / 3, 1e-10);
+  EXPECT_THROW(chance_of_qc_fc(2), DataError);
+  EXPECT_THROW(chance_of_qc_fc(9, 1), UsageError);
+}
+
 TEST(QcFc, SignificanceAndDistance) {
   EXPECT_NEAR(correlation_tolerance(20, 0.1), 0.3783408610435194, 1e-12);  // scipy's t quantile, 18 degrees of freedom
   EXPECT_NEAR(correlation_p_values(at::tensor({-0.444}, at::kDouble), 20).item<double>(), 0.04986349331103499, 1e-13);

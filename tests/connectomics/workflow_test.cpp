@@ -14,6 +14,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+
 #include "gradient_check.h"
 #include "noema/connectomics/connectivity.h"
 #include "noema/connectomics/workflow_losses.h"
@@ -219,6 +221,8 @@ struct Learned {
   Learned() {
     WorkflowInput input = some_input();
     input.outputs = 2;
+    input.confound_names = {"x", "y", "z"};
+    input.parcel_names = {"a", "b", "c", "d", "e"};
     workflow = std::make_shared<Workflow>(learned(), input);
     workflow->calibrate(runs);
     targets.classes = at::tensor(std::vector<std::int64_t>{0, 1, 1}, at::kLong);
@@ -259,10 +263,25 @@ TEST(Workflow, LearnedBlocksStartNearTheClassicalOnes) {
   const Learned all;
   const WorkflowOutputs outputs = all.workflow->forward(all.runs);
   const at::Tensor weights = all.workflow->block("parcellate").quantities().at("weights");
-  EXPECT_LT(largest_difference(weights.sum(0), at::ones({kVoxels}, at::kDouble)), 1e-12);
+  EXPECT_LT(largest_difference(weights.sum(0), some_labels().ge(0).to(at::kDouble)), 1e-12);
   EXPECT_EQ(weights.argmax(0)[0].item<std::int64_t>(), 3);  // label 40 is the fourth by size
   EXPECT_LT(outputs.at("tangent").tensor.sum(0).abs().max().item<double>(), 1e-6);
   EXPECT_EQ(outputs.at("readout").tensor.abs().max().item<double>(), 0);
+}
+
+TEST(Workflow, VoxelsWithoutALabelAreOfNoLearnedParcel) {
+  const Learned all;
+  std::vector<RunSeries> other = all.runs;
+  for (RunSeries& run : other) {
+    run.values = run.values.clone();
+    run.values.masked_fill_(some_labels().lt(0).unsqueeze(-1), 1e6);
+  }
+  const auto parcels = [&](const std::vector<RunSeries>& runs) {
+    return all.workflow->forward(runs).at("parcellate").runs[0].values;
+  };
+  EXPECT_TRUE(parcels(other).equal(parcels(all.runs)));
+  other[0].values[0] += 1;
+  EXPECT_FALSE(parcels(other).equal(parcels(all.runs)));
 }
 
 TEST(Workflow, WithEverythingFixedAllConfoundsAndTheLabelsCount) {
@@ -273,6 +292,13 @@ TEST(Workflow, WithEverythingFixedAllConfoundsAndTheLabelsCount) {
   EXPECT_EQ(blocks[0].settings.at("combinations"), SettingValue(0.0));
   EXPECT_EQ(blocks[1].settings.at("start"), SettingValue(std::string("labels")));
   for (const BlockDescription& some : blocks) EXPECT_FALSE(some.learn) << some.type;
+  // Labels are of voxels: parcels of parcels still learn.
+  const Settings random{{"start", std::string("random")}, {"parcels", 2.0}};
+  const WorkflowDescription twice{{block("parcellate"), block("detrend"), block("parcellate", random, true)}};
+  WorkflowDescription named = twice;
+  named.blocks[2].name = "coarse";
+  EXPECT_TRUE(with_all_fixed(named).blocks[2].learn);
+  EXPECT_EQ(with_all_fixed(named).blocks[2].settings, random);
   // A few combinations that were never learned stay what was asked.
   const WorkflowDescription few{{block("regress", {{"combinations", 2.0}})}};
   EXPECT_EQ(with_all_fixed(few).blocks[0].settings.at("combinations"), SettingValue(2.0));
@@ -281,6 +307,9 @@ TEST(Workflow, WithEverythingFixedAllConfoundsAndTheLabelsCount) {
 TEST(Workflow, IsSavedAndLoaded) {
   const Learned all;
   const auto loaded = Workflow::load(all.workflow->save());
+  EXPECT_EQ(loaded->input().parcel_names, all.workflow->input().parcel_names);
+  ASSERT_EQ(loaded->input().parcel_names.size(), kParcels);
+  EXPECT_EQ(loaded->input().confound_names, (std::vector<std::string>{"x", "y", "z"}));
   EXPECT_EQ(to_json_text(loaded->description()), to_json_text(all.workflow->description()));
   const at::NoGradGuard no_gradients;
   for (const char* name : {"tangent", "readout"}) {
@@ -328,6 +357,20 @@ TEST(Workflow, DescriptionsAreChecked) {
   EXPECT_THAT(fault({chain, {{"qc-fc", "detrend"}}}), HasSubstr("but 'detrend' is of type detrend"));
   EXPECT_THAT(fault({chain, {{"qc_fc"}}}), HasSubstr("did you mean 'qc-fc'"));
   EXPECT_THAT(fault({chain, {{"qc-fc", "", {{"weigth", 1.0}}}}}), HasSubstr("weigth"));
+  const auto loss = [&](Settings settings) { return fault({chain, {{"qc-fc", "", std::move(settings)}}}); };
+  EXPECT_EQ(loss({{"weight", 0.0}, {"last-weight", 1.0}, {"ramp-end", 5.0}}), "none");
+  EXPECT_THAT(loss({{"weight", -1.0}}), HasSubstr("weight of qc-fc: found -1, expected a number from 0 on"));
+  EXPECT_THAT(loss({{"weight", 0.0}}), HasSubstr("weight of qc-fc: found 0, expected a number above 0"));
+  EXPECT_THAT(loss({{"weight", std::nan("")}}), HasSubstr("found nan"));
+  EXPECT_THAT(loss({{"last-weight", -1.0}, {"ramp-end", 5.0}}), HasSubstr("last-weight of qc-fc: found -1"));
+  EXPECT_THAT(loss({{"weight", 0.0}, {"last-weight", 0.0}, {"ramp-end", 5.0}}), HasSubstr("one of them above 0"));
+  EXPECT_THAT(loss({{"last-weight", 2.0}}), HasSubstr("ramp-end of qc-fc: found 0 with ramp-begin 0"));
+  EXPECT_THAT(loss({{"ramp-end", 5.0}}), HasSubstr("found no last-weight"));
+  EXPECT_THAT(loss({{"last-weight", 2.0}, {"ramp-end", 2.5}}), HasSubstr("found 2.5, expected a whole number"));
+  EXPECT_THAT(loss({{"tolerance", 1.5}}), HasSubstr("found 1.5, expected a number from 0 to 0.999"));
+  EXPECT_THAT(fault({{block("filter", {{"low-pass", -0.1}})}}), HasSubstr("found -0.1, expected a number from 0 on"));
+  EXPECT_THAT(fault({{block("parcellate", {{"start-weight", 1.0}})}}), HasSubstr("a number above 0 and below 1"));
+  EXPECT_THAT(fault({{block("parcellate", {{"temperature", 0.0}})}}), HasSubstr("a number above 0"));
   EXPECT_EQ(fault(learned()), "none");
   EXPECT_EQ(fault(workflow_from_json(to_json_text(completed(learned())))), "none");
   EXPECT_THROW(Workflow({{block("tangent")}}, some_input()), UsageError);
@@ -353,6 +396,43 @@ TEST(Workflow, BlocksMustFitTheirInput) {
   EXPECT_THAT(made({block("parcellate")}, input), HasSubstr("found 0 starting labels of 24 features"));
 }
 
+/// Frames less mean, trends, regressors and what a filter stops must be as many as the regions.
+TEST(Workflow, WhatRegressorsAndFiltersTakeCountsAgainstTheRank) {
+  const RunSeries run = some_run(1, false);
+  const auto said = [&](std::vector<BlockDescription> blocks, std::int64_t frames, const RunSeries& whole) {
+    RunSeries some = whole;
+    some.keep = at::arange(kFrames) < frames;
+    for (const char* type : {"parcellate", "covariance", "precision"}) blocks.push_back(block(type));
+    blocks[blocks.size() - 2].settings = {{"estimator", std::string("empirical")}};
+    const Workflow workflow({blocks}, some_input());
+    return message([&] { workflow.forward({some}); });
+  };
+  const std::vector<BlockDescription> cleaning{block("detrend"), block("regress")};
+  // 1 mean, 1 line, 3 confounds, 5 regions.
+  EXPECT_EQ(said(cleaning, 10, run), "no error");
+  EXPECT_THAT(
+      said(cleaning, 9, run),
+      HasSubstr("found 9 kept frames of 5 regions, of which their mean, trends, regressors and filters leave 4"));
+  RunSeries twice = run;  // one confound is the sum of the others
+  twice.confounds = at::cat({run.confounds.slice(0, 0, 2), run.confounds.slice(0, 0, 2).sum(0, true)});
+  EXPECT_EQ(said(cleaning, 9, twice), "no error");
+  EXPECT_THAT(said({block("cosine-drifts", {{"high-pass", 0.05}}), block("regress")}, kFrames, run), "no error");
+  // Of 120 frames (Nyquist at 0.25 Hz) about 120 · 0.005 / 0.25 pass.
+  const BlockDescription narrow = block("filter", {{"high-pass", 0.095}, {"low-pass", 0.1}});
+  EXPECT_THAT(said({narrow}, kFrames, run), HasSubstr("found 120 kept frames of 5 regions, of which"));
+  EXPECT_EQ(said({block("filter", {{"low-pass", 0.1}})}, kFrames, run), "no error");
+}
+
+TEST(Workflow, LossesByChance) {
+  WorkflowTargets targets;
+  EXPECT_FALSE(loss_by_chance({"qc-fc"}, targets));
+  targets.quality = made_up({9}, 2);
+  targets.numbers = at::tensor({1.0, 3.0}, at::kDouble);
+  EXPECT_NEAR(loss_by_chance({"qc-fc"}, targets).value(), 1.0 / 8, 1e-12);
+  EXPECT_NEAR(loss_by_chance({"squared-error"}, targets).value(), 5, 1e-12);
+  EXPECT_FALSE(loss_by_chance({"homogeneity"}, targets));
+}
+
 TEST(Workflow, DataMustFit) {
   std::vector<BlockDescription> blocks{block("parcellate"), block("covariance", {{"estimator", std::string("sample")}}),
                                        block("precision")};
@@ -371,6 +451,8 @@ TEST(Workflow, DataMustFit) {
   wrong = run;
   wrong.keep = at::arange(kFrames) < kParcels;
   EXPECT_THAT(said(wrong), HasSubstr("found 5 kept frames of 5 regions, expected more frames than regions"));
+  wrong.keep = at::arange(kFrames) < kParcels + 1;
+  EXPECT_EQ(said(wrong), "no error");
   wrong = run;
   wrong.values = at::ones({kVoxels, kFrames}, at::kDouble);  // no variance: not positive definite
   EXPECT_THROW(workflow.forward({wrong}), NumericalError);

@@ -113,6 +113,26 @@ TEST(WorkflowTraining, GoesOnFromACheckpoint) {
   }
 }
 
+TEST(WorkflowTraining, OtherLabelsOrSeedsAreAnotherTraining) {
+  Fit fit;
+  WorkflowInput input = fit.workflow->input();
+  const auto fingerprint = [&] {
+    Workflow workflow(classifier(), input);
+    return WorkflowTask(workflow, fit.training, fit.validation, 0).fingerprint();
+  };
+  const std::string none = fingerprint();
+  EXPECT_EQ(fingerprint(), none);
+  input.labels = at::tensor({0, 0, 1, 1}, at::kLong);
+  const std::string first = fingerprint();
+  input.labels = at::tensor({0, 1, 1, 1}, at::kLong);
+  EXPECT_NE(first, none);
+  EXPECT_NE(fingerprint(), first);
+  input.seed = 7;
+  const std::string seeded = fingerprint();
+  input.seed = 8;
+  EXPECT_NE(fingerprint(), seeded);
+}
+
 TEST(WorkflowTraining, WeightsOfLossesChangeWithTheSteps) {
   Fit fit;
   WorkflowDescription description = classifier();
