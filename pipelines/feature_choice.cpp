@@ -198,11 +198,30 @@ std::optional<FeatureSpace> own_parcels(const Run& run, const Grid& grid, const 
   return features;
 }
 
+/// What lies in a region of the atlas and in the mask. Regions without a voxel there are warned of.
+FeatureSpace labelled_voxels(const FeatureSpace& parcels, const std::string& space) {
+  if (parcels.kind != FeatureKind::parcels) throw UsageError("--atlas: found maps, expected an image of labels");
+  Mask labelled{parcels.mask.grid, {}};
+  for (std::size_t v = 0; v < parcels.parcel_of_voxel.size(); ++v) {
+    if (parcels.parcel_of_voxel[v] >= 0) labelled.voxels.push_back(parcels.mask.voxels[v]);
+  }
+  FeatureSpace features = voxel_features(std::move(labelled), space);
+  features.atlas_hash = parcels.atlas_hash;
+  return features;
+}
+
 FeatureSpace make_features(Mask mask, const TargetGrid& target, const Run& run, const PrepareOptions& options,
                            std::vector<std::string>& notes) {
   if (!options.spheres.empty()) return make_spheres(mask, run, options, notes);
   if (!options.atlas.empty()) {
     FeatureSpace features = make_feature_space(atlas_on_grid(options.atlas, options.atlas_names, target, notes), mask);
+    if (options.features == "atlas-voxels") {
+      notes.push_back(
+          fmt::format("{} regions of the atlas '{}'.", features.count(), options.atlas.filename().string()));
+      features = labelled_voxels(features, run.entity("space"));
+      notes.push_back(fmt::format("{} of the mask's {} voxels lie in one of them.", features.count(), mask.size()));
+      return features;
+    }
     notes.push_back(fmt::format("{} regions of the atlas '{}'.", features.count(), options.atlas.filename().string()));
     return features;
   }

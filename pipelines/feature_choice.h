@@ -23,7 +23,8 @@ struct FeatureChoice {
 };
 
 /// The mask given, else the voxels in at least half of the runs' masks (their own, else by their mean images); then the
-/// atlas's regions, or spheres, or voxels, or geometric parcels.
+/// atlas's regions, or spheres, or voxels, or geometric parcels; as "atlas-voxels" the mask's voxels that the atlas
+/// labels.
 /// @throws ShapeError if the grids of runs, mask or atlas differ, naming both files; DataError if the runs' TR differ,
 /// or
 ///         if no subject's files can be read; UsageError for an unknown kind.

@@ -1,11 +1,10 @@
 #include "noema/pipelines/fit_connectome.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "noema/core/error.h"
@@ -15,13 +14,14 @@
 #include "noema/learn/model_file.h"
 #include "noema/learn/tensors.h"
 #include "noema/pipelines/command_output.h"
-#include "noema/pipelines/connectome.h"
+#include "noema/pipelines/connectome_output.h"
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/preprocess_config.h"
-#include "noema/pipelines/region_places.h"
+#include "noema/pipelines/staged_output.h"
 #include "noema/pipelines/surfaces.h"
 #include "noema/pipelines/workflow_data.h"
 #include "noema/pipelines/workflow_file.h"
+#include "noema/pipelines/workflow_output.h"
 
 namespace noema {
 namespace {
@@ -66,12 +66,17 @@ Fitted fit(const WorkflowDescription& description, const WorkflowRuns& runs, Tra
   return fitted;
 }
 
-std::vector<LossRow> loss_rows(const Fitted& fixed, const Fitted& learned) {
+std::vector<LossRow> loss_rows(const Fitted& fixed, const Fitted& learned, const WorkflowRuns& runs) {
+  const std::vector<LossDescription>& losses = learned.workflow->description().losses;
   std::vector<LossRow> rows;
   for (std::size_t l = 0; l < learned.training.terms.size(); ++l) {
     const LossValue& term = learned.training.terms[l];
     rows.push_back({term.name, term.weight, fixed.training.terms[l].value, term.value, fixed.held_out.terms[l].value,
                     learned.held_out.terms[l].value});
+    const auto training = loss_by_chance(losses[l], runs.training.targets);
+    const auto held_out = loss_by_chance(losses[l], runs.held_out.targets);
+    if (!training || !held_out) continue;
+    rows.push_back({term.name + ", by chance", term.weight, *training, *training, *held_out, *held_out});
   }
   const auto sum = [](const LossSum& losses) { return losses.total.item<double>(); };
   rows.push_back({"sum", 1, sum(fixed.training), sum(learned.training), sum(fixed.held_out), sum(learned.held_out)});
@@ -155,82 +160,14 @@ void write_parameters(const fs::path& folder, const Fitted& fixed, const Fitted&
 /// Each voxel's parcel and its weight there, as maps.
 void write_parcellation(const fs::path& folder, const PreparedData& data, const std::string& block,
                         const at::Tensor& weights, std::vector<std::string>& files) {
-  const auto [largest, parcel] = weights.detach().max(0);
-  std::vector<float> labels, shares;
-  for (std::int64_t v = 0; v < weights.size(1); ++v) {
-    shares.push_back(largest[v].item<float>());
-    labels.push_back(shares.back() > 0 ? static_cast<float>(parcel[v].item<std::int64_t>() + 1) : 0.F);
-  }
+  const LargestRegions largest = largest_regions(weights);
+  std::vector<float> labels;
+  for (const std::int32_t region : largest.region) labels.push_back(static_cast<float>(region + 1));
   const std::string ending = map_ending(data.features->mask.grid), name = bids_model_label(block);
   files.push_back(write_map(folder, fmt::format("maps/desc-{}_stat-parcel_statmap{}", name, ending), *data.features,
                             labels, data.mean.header, "parcel of largest weight, from 1"));
   files.push_back(write_map(folder, fmt::format("maps/desc-{}_stat-weight_statmap{}", name, ending), *data.features,
-                            shares, data.mean.header, "weight in the parcel of largest weight"));
-}
-
-/// The features of the matrices: parcels of the last parcellation, else those of the input.
-FeatureSpace regions_of(const Workflow& workflow, const WorkflowRuns& runs, const PreparedData& data) {
-  FeatureSpace space = *data.features;
-  for (const BlockDescription& block : workflow.description().blocks) {
-    if (block.type != "parcellate") continue;
-    const at::Tensor weights = workflow.block(block.name).quantities().at("weights").detach();
-    const auto [largest, parcel] = weights.max(0);
-    space.kind = FeatureKind::parcels;
-    space.parcel_of_voxel.clear();
-    for (std::int64_t v = 0; v < weights.size(1); ++v) {
-      space.parcel_of_voxel.push_back(
-          largest[v].item<double>() > 0 ? static_cast<std::int32_t>(parcel[v].item<std::int64_t>()) : -1);
-    }
-    space.names = runs.parcel_names;
-    for (std::int64_t p = 0;
-         static_cast<std::int64_t>(runs.parcel_names.size()) != weights.size(0) && p < weights.size(0); ++p) {
-      if (p == 0) space.names.clear();
-      space.names.push_back(fmt::format("parcel-{:03}", p + 1));
-    }
-  }
-  return space;
-}
-
-/// The last matrices that are not displacements, which cancel over runs.
-std::string shown_block(const Workflow& workflow) {
-  std::string shown;
-  for (const BlockDescription& block : workflow.description().blocks) {
-    if (block_type(block.type).to == FlowKind::matrices && block.type != "tangent") shown = block.name;
-  }
-  return shown;
-}
-
-/// Matrices of all runs by the trained workflow, as `noema connectome` writes them.
-void write_matrices(const PrepareOptions& prepare, const Workflow& workflow, const WorkflowRuns& runs,
-                    const PreparedData& data, const Provenance& provenance, Results& results) {
-  const std::string block = shown_block(workflow);
-  if (block.empty()) return;
-  const fs::path& folder = prepare.output;
-  const at::NoGradGuard no_gradients;
-  ConnectomeFile file;
-  file.regions =
-      region_places(regions_of(workflow, runs, data), read_meshes(prepare.surfaces, data.features->mask.grid));
-  file.provenance = provenance.to_json().dump();
-  ConnectomeMatrices matrices{
-      block,
-      {},
-      MatrixD::Zero(static_cast<Eigen::Index>(file.regions.size()), static_cast<Eigen::Index>(file.regions.size()))};
-  const at::Tensor shares = subject_shares(*data.runs) / subject_shares(*data.runs).sum();
-  for (std::size_t r = 0; r < data.runs->size(); ++r) {
-    file.runs.push_back(data.runs->at(r).id);
-    file.subjects.push_back(data.runs->at(r).subject);
-    matrices.runs.push_back(to_matrix(workflow.forward({runs.all.runs[r]}).at(block).tensor[0]));
-    matrices.group += shares[static_cast<std::int64_t>(r)].item<double>() * matrices.runs.back();
-  }
-  file.kinds = {matrices};
-  write_connectome_file(folder / "connectome.h5", file);
-  const std::string group = fmt::format("group/group_stat-{}_relmat.tsv", bids_model_label(block));
-  write_matrix(folder / group, file.regions, matrices.group);
-  results.connectome = ConnectomeFacts{
-      write_regions(folder, file.regions),
-      {{block, fmt::format("'{}' of the trained workflow, mean of {} runs", block, file.runs.size()), group}}};
-  for (const char* name : {"regions.tsv", "connectome.h5"}) results.files.emplace_back(name);
-  results.files.push_back(group);
+                            largest.weight, data.mean.header, "weight in the parcel of largest weight"));
 }
 
 InputContract contract_of(const PreparedData& data, const WorkflowRuns& runs, const Provenance& provenance) {
@@ -246,6 +183,20 @@ InputContract contract_of(const PreparedData& data, const WorkflowRuns& runs, co
   }
   contract.provenance = provenance.to_json().dump();
   return contract;
+}
+
+/// Tables and maps of the training and of what was learned.
+void write_learned(const fs::path& folder, const Fitted& fixed, const Fitted& learned, const PreparedData& data,
+                   const WorkflowRuns& runs, WorkflowFacts& facts, std::vector<std::string>& files) {
+  write_losses(folder, facts.losses);
+  write_training(folder, learned.history);
+  write_split_of_runs(folder, runs, data);
+  for (const char* name : {"losses.tsv", "training.tsv", "split.tsv"}) files.emplace_back(name);
+  write_parameters(folder, fixed, learned, runs.input.tr_s, facts, files);
+  for (const BlockDescription& block : learned.workflow->description().blocks) {
+    if (block.type != "parcellate") continue;
+    write_parcellation(folder, data, block.name, region_weights(*learned.workflow, block.name), files);
+  }
 }
 
 std::vector<TrainingCurves> curves_of(const TrainingHistory& history) {
@@ -273,8 +224,11 @@ Results fit_connectome(const FitConnectomeOptions& options) {
   const fs::path& folder = prepare.output;
   const WarningCollector warnings;
   Stopwatch watch;
-  open_output_folder(folder, "fit-connectome", prepare.configuration);
-  const PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(prepare); });
+  const auto begin = [&](const std::vector<LearningRun>& runs) {
+    if (prepare.level != AnalysisLevel::participant) require_sizes(file, runs, prepare.seed);
+    open_output_folder(folder, "fit-connectome", prepare.configuration);
+  };
+  const PreparedData data = watch.time("preprocessing", [&] { return prepare_dataset(prepare, begin); });
   Results results = start_results("fit-connectome", data);
   if (prepare.level == AnalysisLevel::participant) return results;
   WorkflowRuns runs = watch.time("runs", [&] { return gather_runs(options.prepare, file, data); });
@@ -291,25 +245,25 @@ Results fit_connectome(const FitConnectomeOptions& options) {
 
   Provenance provenance = make_provenance(prepare.seed, prepare.configuration);
   provenance.inputs = data.inputs;
-  SafeTensors content = learned.workflow->save();
-  content.metadata["readout"] = readout_facts(runs);
-  write_model(folder / "model-workflow.safetensors", {"workflow", contract_of(data, runs, provenance), content});
+  std::vector<ConnectomeOutput> matrices = watch.time("connectivity", [&] {
+    return matrices_of_workflow(*learned.workflow, runs.all.runs, data,
+                                read_meshes(prepare.surfaces, data.features->mask.grid));
+  });
+  StagedOutput staged(folder);
   WorkflowFacts facts;
   facts.toml = file.text;
-  facts.losses = loss_rows(fixed, learned);
-  write_losses(folder, facts.losses);
-  write_training(folder, learned.history);
-  write_split_of_runs(folder, runs, data);
-  for (const char* name : {"model-workflow.safetensors", "losses.tsv", "training.tsv", "split.tsv"}) {
-    results.files.emplace_back(name);
+  facts.losses = loss_rows(fixed, learned, runs);
+  write_learned(staged.folder(), fixed, learned, data, runs, facts, results.files);
+  for (ConnectomeOutput& output : matrices) {
+    output.run_tables = false;
+    output.file.provenance = provenance.to_json().dump();
+    write_connectome(staged.folder(), output, results);
   }
-  write_parameters(folder, fixed, learned, runs.input.tr_s, facts, results.files);
-  for (const BlockDescription& block : learned.workflow->description().blocks) {
-    if (block.type != "parcellate") continue;
-    write_parcellation(folder, data, block.name, learned.workflow->block(block.name).quantities().at("weights"),
-                       results.files);
-  }
-  watch.time("connectivity", [&] { write_matrices(prepare, *learned.workflow, runs, data, provenance, results); });
+  SafeTensors content = learned.workflow->save();
+  content.metadata["readout"] = readout_facts(runs);
+  results.files.emplace_back("model-workflow.safetensors");
+  write_model(staged.folder() / results.files.back(), {"workflow", contract_of(data, runs, provenance), content});
+  staged.commit(results);
   say_losses(facts.losses);
   results.workflow = facts;
   results.training = curves_of(learned.history);

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "noema/core/error.h"
+#include "noema/io/sample_store.h"
 #include "noema/io/table.h"
 #include "noema/learn/labels.h"
 #include "noema/learn/tensors.h"
@@ -41,35 +42,32 @@ bool has_block(const WorkflowDescription& workflow, const std::string& type) {
                      [&](const BlockDescription& block) { return block.type == type; });
 }
 
-/// Names of the confounds without their prefix, and their columns.
-std::vector<Eigen::Index> confound_columns(const PreparedData& data, std::vector<std::string>& names) {
-  std::vector<Eigen::Index> columns;
-  for (std::size_t c = 0; c < data.nuisance_names.size(); ++c) {
-    if (!data.nuisance_names[c].starts_with(kConfoundPrefix)) continue;
-    columns.push_back(static_cast<Eigen::Index>(c));
-    names.push_back(data.nuisance_names[c].substr(kConfoundPrefix.size()));
-  }
-  return columns;
-}
-
 at::Tensor transposed(const MatrixF& values) {
   const MatrixD rows = values.cast<double>().transpose();
   return tensor_of(rows);
 }
 
-std::vector<RunSeries> series_of(const PreparedData& data, std::vector<std::string>& confounds) {
-  const std::vector<Eigen::Index> columns = confound_columns(data, confounds);
-  std::vector<RunSeries> runs;
-  for (std::size_t r = 0; r < data.runs->size(); ++r) {
-    const Series& series = data.runs->at(r).series;
-    RunSeries run;
-    run.values = transposed(series.values);
-    run.confounds = transposed(MatrixF(data.nuisance->at(r).series.values(Eigen::all, columns)));
-    std::vector<std::int64_t> keep(series.keep.begin(), series.keep.end());
-    run.keep = at::tensor(keep, at::kLong).to(at::kBool);
-    runs.push_back(std::move(run));
+at::Tensor transposed(const MatrixD& values) {
+  const MatrixD rows = values.transpose();
+  return tensor_of(rows);
+}
+
+/// (T, K): as the subject's file holds them, in float64; the prepared nuisance series are float32.
+MatrixD stored_confounds(const LearningRun& run, const std::filesystem::path& output,
+                         const std::vector<std::string>& names) {
+  if (names.empty()) return MatrixD::Zero(run.series.volumes(), 0);
+  const SampleStore store = SampleStore::open(series_path(output, run.subject));
+  const auto at = std::find_if(store.runs().begin(), store.runs().end(),
+                               [&](const StoredRunInfo& info) { return info.id == run.id; });
+  if (at == store.runs().end()) throw DataError(fmt::format("run '{}' is not in its subject's file", run.id));
+  const StoredRun stored = store.read_run(at - store.runs().begin());
+  MatrixD values(stored.nuisance.rows(), static_cast<Eigen::Index>(names.size()));
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    const auto column =
+        std::find(stored.nuisance_names.begin(), stored.nuisance_names.end(), std::string(kConfoundPrefix) + names[c]);
+    values.col(static_cast<Eigen::Index>(c)) = stored.nuisance.col(column - stored.nuisance_names.begin());
   }
-  return runs;
+  return values;
 }
 
 /// The parcels that a parcellation starts from: of the atlas, else geometric ones.
@@ -90,17 +88,17 @@ void add_labels(const PrepareOptions& asked, const WorkflowDescription& workflow
       throw UsageError(
           fmt::format("--atlas: '{}' holds maps; a parcellation starts from an image of labels", asked.atlas.string()));
     }
-    runs.features_note = fmt::format("{} the {} regions of the atlas '{}'.", beginning, parcels.count(),
-                                     asked.atlas.filename().string());
+    runs.features_note += fmt::format(" {} the {} regions of the atlas '{}'.", beginning, parcels.count(),
+                                      asked.atlas.filename().string());
   } else {
     const auto wanted = static_cast<int>(number_of(specs, block->settings, "parcels"));
     const int count = static_cast<int>(std::min<std::int64_t>(wanted > 0 ? wanted : kDefaultParcels, mask.size()));
     parcels = make_feature_space(geometric_parcels(mask, count, asked.seed), mask);
-    runs.features_note = fmt::format("{} {} geometric parcels.", beginning, parcels.count());
+    runs.features_note += fmt::format(" {} {} geometric parcels.", beginning, parcels.count());
   }
   std::vector<std::int64_t> labels(parcels.parcel_of_voxel.begin(), parcels.parcel_of_voxel.end());
   runs.input.labels = at::tensor(labels, at::kLong);
-  if (!random) runs.parcel_names = parcels.names;
+  runs.input.parcel_names = parcels.names;
 }
 
 at::Tensor places_of(const FeatureSpace& features) {
@@ -147,10 +145,15 @@ const std::string& unit_of(const LearningRun& run, const WorkflowTraining& train
   return training.split == "run" ? run.id : run.subject;
 }
 
-void choose_held_out(const WorkflowTraining& training, const PreparedData& data, std::uint64_t seed,
-                     WorkflowRuns& runs) {
+struct HeldOut {
+  /// Of each run.
+  std::vector<bool> is_held_out;
+  std::string note;
+};
+
+HeldOut choose_held_out(const WorkflowTraining& training, const std::vector<LearningRun>& runs, std::uint64_t seed) {
   std::set<std::string> all;
-  for (const LearningRun& run : *data.runs) all.insert(unit_of(run, training));
+  for (const LearningRun& run : runs) all.insert(unit_of(run, training));
   const std::vector<std::string> units(all.begin(), all.end());
   std::set<std::string> held(training.held_out.begin(), training.held_out.end());
   for (const std::string& name : held) {
@@ -171,9 +174,32 @@ void choose_held_out(const WorkflowTraining& training, const PreparedData& data,
     for (std::size_t i = 0; i < count; ++i) held.insert(units[static_cast<std::size_t>(order[i])]);
   }
   if (held.size() == units.size()) throw UsageError("held-out: names all there are, so that none is left to train on");
-  runs.split_note =
+  HeldOut chosen;
+  chosen.note =
       fmt::format("Held out: {} of {} {}s ({}).", held.size(), units.size(), training.split, fmt::join(held, ", "));
-  for (const LearningRun& run : *data.runs) runs.is_held_out.push_back(held.contains(unit_of(run, training)));
+  for (const LearningRun& run : runs) chosen.is_held_out.push_back(held.contains(unit_of(run, training)));
+  return chosen;
+}
+
+/// A correlation over runs needs three of them, in each batch and among those held out.
+void require_runs_for_qc_fc(const WorkflowTraining& training, const HeldOut& chosen) {
+  constexpr std::int64_t kLeast = 3;
+  const auto held = std::count(chosen.is_held_out.begin(), chosen.is_held_out.end(), true);
+  const std::int64_t trained = static_cast<std::int64_t>(chosen.is_held_out.size()) - held;
+  if (held < kLeast || trained < kLeast) {
+    throw DataError(
+        fmt::format("the loss qc-fc correlates edges with the quality over runs: found {} training and {} held-out "
+                    "runs, expected {} or more of each, and better many: change validation or held-out under "
+                    "[training], or give more subjects. {}",
+                    trained, held, kLeast, chosen.note));
+  }
+  const std::int64_t batch = training.batch_size == 0 ? trained : std::min<std::int64_t>(training.batch_size, trained);
+  const std::int64_t last = trained % batch == 0 ? batch : trained % batch;
+  if (last >= kLeast) return;
+  throw UsageError(
+      fmt::format("the loss qc-fc: found batch-size = {} of {} training runs, of which the last batch has {}, expected "
+                  "{} or more runs in each: leave batch-size out, for all runs at once",
+                  training.batch_size, trained, last, kLeast));
 }
 
 std::vector<std::int64_t> indices_of(const WorkflowRuns& runs, bool held_out) {
@@ -249,6 +275,34 @@ void add_targets(const WorkflowFile& file, const PreparedData& data, WorkflowRun
 
 }  // namespace
 
+std::vector<std::string> confound_names(const PreparedData& data) {
+  std::vector<std::string> names;
+  for (const std::string& name : data.nuisance_names) {
+    if (name.starts_with(kConfoundPrefix)) names.push_back(name.substr(kConfoundPrefix.size()));
+  }
+  return names;
+}
+
+std::vector<RunSeries> series_of_runs(const PreparedData& data, const std::filesystem::path& output) {
+  const std::vector<std::string> names = confound_names(data);
+  std::vector<RunSeries> runs;
+  for (std::size_t r = 0; r < data.runs->size(); ++r) {
+    const Series& series = data.runs->at(r).series;
+    RunSeries run;
+    run.values = transposed(series.values);
+    run.confounds = transposed(stored_confounds(data.runs->at(r), output, names));
+    const std::vector<std::int64_t> keep(series.keep.begin(), series.keep.end());
+    run.keep = at::tensor(keep, at::kLong).to(at::kBool);
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+void require_sizes(const WorkflowFile& file, const std::vector<LearningRun>& runs, std::uint64_t seed) {
+  const HeldOut chosen = choose_held_out(file.training, runs, seed);
+  if (has_loss(file.workflow, "qc-fc")) require_runs_for_qc_fc(file.training, chosen);
+}
+
 PrepareOptions prepare_for_workflow(const PrepareOptions& asked, const WorkflowDescription& workflow) {
   PrepareOptions prepare = asked;
   prepare.high_pass_hz = {AutoNumber::Kind::none, 0};
@@ -261,24 +315,27 @@ PrepareOptions prepare_for_workflow(const PrepareOptions& asked, const WorkflowD
     return prepare;
   }
   if (!prepare.spheres.empty()) throw UsageError("--spheres: the workflow parcellates voxels; give --atlas or nothing");
-  prepare.features = "voxels";
   // Voxels without a label belong to no parcel.
-  if (prepare.mask.empty() && !prepare.atlas.empty()) prepare.mask = prepare.atlas;
-  prepare.atlas.clear();
+  prepare.features = prepare.atlas.empty() ? "voxels" : "atlas-voxels";
   return prepare;
 }
 
 WorkflowRuns gather_runs(const PrepareOptions& asked, const WorkflowFile& file, const PreparedData& data) {
   WorkflowRuns runs;
-  runs.all.runs = series_of(data, runs.confounds);
+  require_sizes(file, *data.runs, asked.seed);  // subjects may have failed
+  runs.all.runs = series_of_runs(data, asked.output);
   runs.input.features = data.features->count();
-  runs.input.confounds = static_cast<std::int64_t>(runs.confounds.size());
+  runs.input.confound_names = confound_names(data);
+  runs.input.confounds = static_cast<std::int64_t>(runs.input.confound_names.size());
   runs.input.tr_s = data.runs->front().series.tr_s;
   runs.input.seed = asked.seed;
   runs.features_note =
-      fmt::format("{} features and {} confounds that all runs have.", runs.input.features, runs.input.confounds);
+      fmt::format("{} features and {} confounds that all runs have{}{}.", runs.input.features, runs.input.confounds,
+                  runs.input.confound_names.empty() ? "" : ": ", fmt::join(runs.input.confound_names, ", "));
   add_labels(asked, file.workflow, data, runs);
-  choose_held_out(file.training, data, asked.seed, runs);
+  HeldOut chosen = choose_held_out(file.training, *data.runs, asked.seed);
+  runs.is_held_out = std::move(chosen.is_held_out);
+  runs.split_note = std::move(chosen.note);
   add_targets(file, data, runs);
   runs.training = part_of(runs, false);
   runs.held_out = part_of(runs, true);

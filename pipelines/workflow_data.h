@@ -26,15 +26,23 @@ struct WorkflowRuns {
   std::vector<std::string> classes;
   /// Of numbers to predict, over the training runs.
   double target_mean = 0, target_sd = 1;
-  std::vector<std::string> confounds;
-  /// Of the labels that a parcellation starts from.
-  std::vector<std::string> parcel_names;
   std::string split_note, features_note;
 };
 
+/// Of the confounds that all runs have and that were not regressed out.
+std::vector<std::string> confound_names(const PreparedData& data);
+
+/// Series and those confounds of each run, in the order of `PreparedData::runs`. @param output  where the subjects'
+/// files are, which hold confounds in full precision @throws as `SampleStore`
+std::vector<RunSeries> series_of_runs(const PreparedData& data, const std::filesystem::path& output);
+
+/// Are there enough runs to hold some out, and for the losses? @param runs  as far as their names tell
+/// @throws DataError for too few; UsageError for held-out labels that are not there, or batches that are too small
+void require_sizes(const WorkflowFile& file, const std::vector<LearningRun>& runs, std::uint64_t seed);
+
 /// @param asked  as the command was called, with its atlas
-/// @throws DataError for a target or measure of quality that a run has not, or with too few subjects (runs) to hold
-/// some out; UsageError for held-out labels that are not there, or losses whose targets contradict
+/// @throws as `require_sizes`; DataError for a target or measure of quality that a run has not; UsageError for losses
+/// whose targets contradict
 WorkflowRuns gather_runs(const PrepareOptions& asked, const WorkflowFile& file, const PreparedData& data);
 
 /// split.tsv: which run was trained on and which held out.

@@ -81,6 +81,9 @@ with Folder() as out:
     errors, _ = run("connectome", out / "data", out / "voxels", "--parcels", "1000", "--features", "parcels", "--fd-threshold",
                     "0.000001", "--confounds", "simple", status=1)
     assert "censored" in errors or "volumes" in errors, errors
+    errors, _ = run("connectome", out / "data", out / "single", "--kind", "correlation,tangent", "--participant-label", "01",
+                    "--run", "01", *common, status=1)
+    assert "found one run, expected two or more" in errors and not (out / "single").exists(), errors
     errors, _ = run("connectome", out / "data", out / "kind", "--kind", "pearson", status=2)
     assert "partial-correlation" in errors, errors
 

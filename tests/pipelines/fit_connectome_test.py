@@ -33,7 +33,10 @@ with Folder() as out:
     # Parcels: voxels in, maps out; held-out runs gain.
     text = (ROOT / "examples" / "workflows" / "parcels.toml").read_text()
     parcels = out / "parcels.toml"
-    parcels.write_text(text.replace("epochs = 60", "epochs = 12").replace("parcels = 40", "parcels = 8"))
+    for old, new in (("epochs = 100", "epochs = 12"), ("parcels = 40", "parcels = 8"), ("= 50", "= 6"), ("end = 100", "end = 12")):
+        assert old in text, old
+        text = text.replace(old, new)
+    parcels.write_text(text)
     fit(data, out / "parcels", parcels)
     found = results(out / "parcels")
     assert found["command"] == "fit-connectome"
@@ -78,6 +81,9 @@ with Folder() as out:
     fit(data, out / "denoise", denoise, *regions)
     first = losses(out / "denoise")
     assert first["qc-fc of edges"]["training_learned"] < first["qc-fc of edges"]["training_fixed"]
+    chance = first["qc-fc of edges, by chance"]
+    assert abs(chance["held_out_learned"] - 1 / 5) < 1e-9 and abs(chance["training_fixed"] - 1 / 5) < 1e-9, chance
+    assert set(first) == {"qc-fc of edges", "qc-fc of edges, by chance", "roughness of filter", "sum"}, set(first)
     response = table(out / "denoise" / "parameters" / "filter_response.tsv")
     assert len(response) == 33 and float(response[0]["frequency_hz"]) == 0
     assert any(abs(float(row["fixed"]) - float(row["learned"])) > 1e-4 for row in response)
@@ -85,6 +91,29 @@ with Folder() as out:
     errors, _ = fit(data, out / "denoise", denoise, *regions)
     assert "6 of 6 subjects were finished before" in errors
     assert losses(out / "denoise") == first
+
+    # What fails leaves the earlier results as they are; what ends well leaves none of them.
+    def written():
+        return {file: (out / "denoise" / file).read_bytes() for file in results(out / "denoise")["files"]
+                if not file.startswith("sub-")}
+
+    before = written()
+    assert {"model-workflow.safetensors", "parameters/filter_response.tsv", "connectome.h5"} <= set(before)
+    wrong = out / "wrong.toml"
+    wrong.write_text(denoise.read_text() + '[[block]]\ntype = "tangent"\ninput = "covariance"\n')
+    wrong.write_text(wrong.read_text().replace('"ledoit-wolf"', '"empirical"').replace("low-pass = 0.15", "low-pass = 0.02"))
+    errors, _ = fit(data, out / "denoise", wrong, *regions, status=1)
+    assert "kept frames of 10 regions, of which their mean, trends, regressors and filters leave" in errors, errors
+    assert written() == before
+    plain = out / "plain.toml"
+    plain.write_text('[training]\nepochs = 1\ntarget = "group"\n'
+                     + "".join(f'[[block]]\ntype = "{kind}"\n' for kind in ("covariance", "vectorise", "readout"))
+                     + '[[loss]]\ntype = "cross-entropy"\n')
+    fit(data, out / "denoise", plain, *regions)
+    assert not (out / "denoise" / "parameters" / "filter_response.tsv").exists()
+    assert set(written()) == set(before) - {"group/group_stat-correlation_relmat.tsv"} - {
+        file for file in before if file.startswith("parameters/")} | {
+        "group/group_stat-covariance_relmat.tsv", "parameters/readout_weights.tsv"}, set(written())
 
     # A readout with a target of participants.tsv.
     target = out / "target.toml"
@@ -112,6 +141,17 @@ with Folder() as out:
     refused('[[block]]\ntype = "covariance"\n[trainig]\n', "line 3", "training")
     refused('[training]\nepochs = "many"\n[[block]]\ntype = "covariance"\n', "line 2", "whole number")
     refused('[[block]\n', "is no TOML")
+    chain = '[[block]]\ntype = "covariance"\nestimator = "shrunk"\nlearn = true\n[[loss]]\ntype = "qc-fc"\n'
+    refused(chain + "weight = -1\n", "line 7", "found -1, expected a number from 0 on")
+    refused(chain + "weight = inf\n", "line 7", "found inf")
+    refused(chain + 'tolerance = "none"\n', "line 7", "found a word, expected a number")
+    refused(chain + "last-weight = 2\nramp-end = 0\n", "line 8", "ramp-end of qc-fc")
+    motion = ("--parcels", "6", "--confounds", "motion")
+    refused('[training]\nheld-out = ["05"]\n' + chain, "found 10 training and 2 held-out runs, expected 3 or more", "Held out: 1 of 6 subjects",
+            more=motion, status=1)
+    refused("[training]\nvalidation = 0.5\nbatch-size = 4\n" + chain, "batch-size = 4 of 6 training runs",
+            "last batch has 2", more=motion)
+    assert not (out / "bad").exists(), "what can be seen before the work leaves a folder"
     refused('[training]\nheld-out = ["99"]\n[[block]]\ntype = "covariance"\n[[loss]]\ntype = "qc-fc"\n', "'99'", "01")
     refused('[[block]]\ntype = "covariance"\nestimator = "sample"\n[[block]]\ntype = "precision"\n[[loss]]\ntype = "qc-fc"\n',
             "of 300 regions, expected more frames than regions", more=("--parcels", "300", "--confounds", "motion"), status=1)
