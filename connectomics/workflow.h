@@ -56,7 +56,7 @@ class Workflow : public torch::nn::Module {
 };
 
 /// The same description with every block fixed that can be: readouts still learn. Learned combinations of confounds
-/// become all confounds, and parcels that begin at random those of the labels, or still learn where they are of parcels.
+/// become all confounds, and parcels that begin at random those of the labels (parcels of parcels still learn).
 WorkflowDescription with_all_fixed(const WorkflowDescription& description);
 
 }  // namespace noema
