@@ -86,4 +86,16 @@ at::Tensor imbalance(const at::Tensor& weights) {
   return (mean - mean.mean(-1, true)).abs();
 }
 
+at::Tensor bregman_divergence_of_logits(const std::function<at::Tensor(const at::Tensor&)>& f, const at::Tensor& a,
+                                        const at::Tensor& b) {
+  require_dimensions(a, "logits", 1, "(…, K)");
+  require_dimensions(b, "logits", 1, "(…, K)");
+  return bregman_divergence(f, a.softmax(-1), b.softmax(-1));
+}
+
+at::Tensor imbalance_of_logits(const at::Tensor& logits) {
+  require_dimensions(logits, "logits", 2, "(…, P, V)");
+  return imbalance(logits.softmax(-2));
+}
+
 }  // namespace noema

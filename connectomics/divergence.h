@@ -30,7 +30,13 @@ at::Tensor js_divergence_of_logits(const at::Tensor& a, const at::Tensor& b);
 at::Tensor bregman_divergence(const std::function<at::Tensor(const at::Tensor&)>& f, const at::Tensor& x,
                               const at::Tensor& y);
 
+/// Of softmax(a) from softmax(b): f = Σ p log p gives the Kullback–Leibler divergence.
+at::Tensor bregman_divergence_of_logits(const std::function<at::Tensor(const at::Tensor&)>& f, const at::Tensor& a,
+                                        const at::Tensor& b);
+
 /// |mean_v W_pv − mean_pv W|, W (…, P, V) to (…, P): 0 when all parcels have the same weight. Gradient 0 at equality.
 at::Tensor imbalance(const at::Tensor& weights);
+/// Of parcels by the softmax over P of logits (…, P, V).
+at::Tensor imbalance_of_logits(const at::Tensor& logits);
 
 }  // namespace noema

@@ -3,15 +3,19 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <cmath>
 #include <numbers>
 #include <vector>
 
+#include "noema/connectomics/shapes.h"
 #include "noema/core/error.h"
 #include "noema/core/random.h"
 
@@ -75,6 +79,41 @@ at::Tensor laplace_profile(std::int64_t size, double centre, double width, const
   }
   const at::Tensor profile = at::exp(-(at::arange(size, options) - centre).abs() / width);
   return profile / profile.sum();
+}
+
+at::Tensor impulse(at::IntArrayRef shape, at::IntArrayRef place, const at::TensorOptions& options, double height) {
+  bool inside = shape.size() == place.size() && !shape.empty();
+  for (std::size_t axis = 0; inside && axis < shape.size(); ++axis) {
+    inside = place[axis] >= 0 && place[axis] < shape[axis];
+  }
+  if (!inside) {
+    throw UsageError(
+        fmt::format("impulse: found place {} in shape {}, expected one inside", shape_text(place), shape_text(shape)));
+  }
+  at::Tensor values = at::zeros(shape, options);
+  at::Tensor entry = values;
+  for (const std::int64_t index : place) entry = entry.select(0, index);
+  entry.fill_(height);
+  return values;
+}
+
+at::Tensor toeplitz(const at::Tensor& column, const at::Tensor& row, std::int64_t rows, std::int64_t columns,
+                    double fill) {
+  require_dimensions(column, "first column", 1, "(…, C)");
+  require_dimensions(row, "first row", 1, "(…, R)");
+  if (column.size(-1) < 1 || row.size(-1) < 1) {
+    throw ShapeError("Toeplitz matrix: found an empty first column or row, expected an entry or more");
+  }
+  if (rows < 1 || columns < 1) {
+    throw UsageError(fmt::format("Toeplitz matrix: found {} × {}, expected both from 1 on", rows, columns));
+  }
+  // Diagonals from the lower left to the upper right: fill, column upside down, row, fill.
+  const at::Tensor lower = column.slice(-1, 0, rows), upper = row.slice(-1, 1, columns);
+  const at::Tensor known = at::cat({lower.flip(-1), upper}, -1);
+  const at::Tensor all = at::constant_pad_nd(known, {rows - lower.size(-1), columns - 1 - upper.size(-1)}, fill);
+  const at::TensorOptions whole = at::TensorOptions(at::kLong).device(all.device());
+  const at::Tensor index = at::arange(columns, whole) - at::arange(rows, whole).unsqueeze(1) + (rows - 1);
+  return all.index_select(-1, index.flatten()).unflatten(-1, {rows, columns});
 }
 
 at::Tensor symmetric_noise(at::IntArrayRef batch, std::int64_t size, double variance, std::uint64_t seed) {

@@ -32,6 +32,26 @@ at::Tensor root_of(const at::Tensor& square) {
   return at::where(zero, at::zeros_like(square), at::where(zero, at::ones_like(square), square).sqrt());
 }
 
+/// Around every entry of one matrix and one template, or many that broadcast.
+at::Tensor alike(const at::Tensor& a, const at::Tensor& b, CrosshairSimilarity similarity) {
+  if (similarity == CrosshairSimilarity::minus_l1) return -crosshair_norm(a - b, 1);
+  if (similarity == CrosshairSimilarity::minus_l2) return -crosshair_norm(a - b, 2);
+  const at::Tensor product = crosshair_sum(a * b);
+  if (similarity == CrosshairSimilarity::product) return product;
+  const at::Tensor size = crosshair_norm(a) * crosshair_norm(b);
+  return product / at::where(size == 0, at::ones_like(size), size);
+}
+
+at::Tensor masked(const at::Tensor& weights, const at::Tensor& mask) {
+  require_dimensions(weights, "weights", 2, "(n, N)");
+  if (!mask.defined()) return weights;
+  if (mask.sizes() != weights.sizes()) {
+    throw ShapeError(fmt::format("mask: found shape {}, expected {} as the weights", shape_text(mask.sizes()),
+                                 shape_text(weights.sizes())));
+  }
+  return weights * mask.to(weights.options().requires_grad(false));
+}
+
 }  // namespace
 
 at::Tensor expand_outer(const at::Tensor& left, const at::Tensor& right, const at::Tensor& coupling,
@@ -71,14 +91,45 @@ at::Tensor crosshair_similarity(const at::Tensor& x, const at::Tensor& templates
   require_size(templates, "templates", 1, x.size(-3));
   std::vector<at::Tensor> outputs;
   for (const at::Tensor& one : templates.unbind(0)) {  // (I, N, M)
-    at::Tensor found = crosshair_sum(x * one);
-    if (similarity == CrosshairSimilarity::cosine) {
-      const at::Tensor size = crosshair_norm(x) * crosshair_norm(one);
-      found = found / at::where(size == 0, at::ones_like(size), size);
-    }
-    outputs.push_back(found.sum(-3));
+    outputs.push_back(alike(x, one, similarity).sum(-3));
   }
   return at::stack(outputs, -3);
+}
+
+at::Tensor recombine(const at::Tensor& matrices, const at::Tensor& mixing) {
+  require_dimensions(matrices, "matrices", 3, "(…, I, N, M)");
+  require_dimensions(mixing, "mixing weights", 2, "(…, O, I)");
+  require_size(mixing, "mixing weights", -1, matrices.size(-3));
+  const at::Tensor mixed = mixing.matmul(matrices.flatten(-2));
+  return mixed.unflatten(-1, {matrices.size(-2), matrices.size(-1)});
+}
+
+at::Tensor attention_mixing(const at::Tensor& keys, const at::Tensor& queries) {
+  require_dimensions(keys, "keys", 2, "(…, O, K)");
+  require_dimensions(queries, "queries", 2, "(…, K, I)");
+  require_size(queries, "queries", -2, keys.size(-1));
+  return keys.matmul(queries).softmax(-1);
+}
+
+at::Tensor compress_matrix(const at::Tensor& matrices, const at::Tensor& weights, const at::Tensor& mask,
+                           bool keep_spread) {
+  require_square(matrices, "matrices");
+  const at::Tensor used = masked(weights, mask);
+  require_size(used, "weights", -1, matrices.size(-1));
+  const at::Tensor compressed = used.matmul(matrices).matmul(used.mT());
+  if (!keep_spread) return compressed;
+  const auto variance = [](const at::Tensor& m) { return m.var(at::IntArrayRef{-2, -1}, 0, /*keepdim=*/true); };
+  const at::Tensor before = variance(matrices), after = variance(compressed);
+  const at::Tensor flat = after.detach() == 0;
+  return compressed *
+         at::where(flat, at::ones_like(after), root_of(before / at::where(flat, at::ones_like(after), after)));
+}
+
+at::Tensor expand_matrix(const at::Tensor& compressed, const at::Tensor& weights, const at::Tensor& mask) {
+  require_square(compressed, "compressed matrices");
+  const at::Tensor used = masked(weights, mask);
+  require_size(used, "weights", -2, compressed.size(-1));
+  return used.mT().matmul(compressed).matmul(used);
 }
 
 at::Tensor symmetric_template_start(std::int64_t outputs, std::int64_t inputs, std::int64_t size, std::int64_t rank,

@@ -149,6 +149,39 @@ at::Tensor phase_surrogate(const at::Tensor& series, std::uint64_t seed) {
   return at::fft_irfft(spectrum * turn, frames);
 }
 
+at::Tensor matched_surrogate(const at::Tensor& amplitudes, const at::Tensor& covariance, std::int64_t frames,
+                             std::uint64_t seed) {
+  require_dimensions(amplitudes, "amplitudes", 1, "(R)");
+  require_square(covariance, "covariance");
+  require_size(amplitudes, "amplitudes", 0, frames / 2 + 1);
+  const std::int64_t count = covariance.size(-1);
+  const at::Tensor a = amplitudes.detach().to(at::kCPU, at::kDouble).clone();
+  if (amplitudes.dim() != 1 || covariance.dim() != 2 || frames <= count || !(a >= 0).all().item<bool>()) {
+    throw UsageError(
+        fmt::format("matched surrogate: found amplitudes {}, covariance {} and {} frames, expected (R) ≥ 0, (F, F) and "
+                    "more frames than series",
+                    shape_text(amplitudes.sizes()), shape_text(covariance.sizes()), frames));
+  }
+  a[0] = 0;
+  at::Tensor angle = 2 * std::numbers::pi * uniform_numbers({count, a.size(0)}, seed, "matched phases");
+  // That of the highest frequency of an even number of frames is a sign.
+  if (frames % 2 == 0)
+    angle.select(1, -1).copy_((angle.select(1, -1) > std::numbers::pi).to(at::kDouble) * std::numbers::pi);
+  const at::Tensor series = at::fft_irfft(at::polar(a.expand_as(angle).contiguous(), angle), frames);
+  const at::Tensor own = series.matmul(series.t()) / static_cast<double>(frames - 1);
+  const auto [have, from] = at::linalg_eigh(own);
+  const auto [want, to] = at::linalg_eigh(symmetrised(covariance.detach().to(at::kCPU, at::kDouble)));
+  const double least = have[0].item<double>(), most = have[count - 1].item<double>();
+  if (!(least > 1e-12 * most) || want[0].item<double>() < -1e-12 * want[count - 1].item<double>()) {
+    throw NumericalError(fmt::format(
+        "matched surrogate: found eigenvalues from {} to {} of random series and from {} of the covariance, "
+        "expected them above 0 and from 0 on; give more frequencies amplitude",
+        least, most, want[0].item<double>()));
+  }
+  const at::Tensor whitened = (from * have.rsqrt()).matmul(from.t().matmul(series));
+  return (to * want.clamp_min(0).sqrt()).matmul(to.t().matmul(whitened));
+}
+
 double surrogate_p_value(double observed, const at::Tensor& nulls) {
   if (!nulls.defined() || nulls.numel() == 0) throw ShapeError("nulls: found none, expected at least one");
   const auto above = (nulls.abs() >= std::abs(observed)).sum().item<std::int64_t>();

@@ -37,6 +37,14 @@ at::Tensor random_parcels(const at::Tensor& coordinates, std::int64_t parcels, s
 /// spectra, covariances and lagged covariances (round and round) stay exactly. @throws ShapeError
 at::Tensor phase_surrogate(const at::Tensor& series, std::uint64_t seed);
 
+/// (F, T) series of mean 0 with exactly this covariance (F, F) (unbiased), whose amplitudes over frequencies are those
+/// asked for up to chance: each series starts with these amplitudes exactly and random phases, then all are mixed.
+/// @param amplitudes (R) ≥ 0 of the real Fourier transform of T frames, R = ⌊T/2⌋ + 1; the first is not used
+/// @throws ShapeError; UsageError unless T > F and amplitudes are ≥ 0; NumericalError for a covariance with eigenvalues
+///   below 0, or fewer frequencies with amplitude than the series need
+at::Tensor matched_surrogate(const at::Tensor& amplitudes, const at::Tensor& covariance, std::int64_t frames,
+                             std::uint64_t seed);
+
 /// (1 + number of |null| ≥ |observed|) / (1 + n) of nulls (n). @throws ShapeError without any
 double surrogate_p_value(double observed, const at::Tensor& nulls);
 
