@@ -37,12 +37,13 @@ std::string score_text(const TaskCell& cell) {
 
 /// One row for each task, one column for each backbone.
 void print_tasks(const TaskBenchOptions& options, const std::vector<TaskCell>& cells) {
-  fmt::print("{:<26}{:>8}", "task", "chance");
+  fmt::print("{:<26}{:>8}{:>12}", "task", "chance", "commonest");
   for (const std::string& backbone : options.backbones) fmt::print("{:>20}", backbone);
   fmt::print("\n");
   const std::size_t columns = options.backbones.size();
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    if (i % columns == 0) fmt::print("{:<26}{:>8.3f}", name_of(cells[i].task), cells[i].chance);
+    if (i % columns == 0)
+      fmt::print("{:<26}{:>8.3f}{:>12.3f}", name_of(cells[i].task), cells[i].chance, cells[i].commonest);
     fmt::print("{:>20}{}", score_text(cells[i]), i % columns + 1 == columns ? "\n" : "");
   }
   const auto longest = std::max_element(cells.begin(), cells.end(),
@@ -108,8 +109,10 @@ CommandSpec bench_command() {
       "next-frame: the same networks predict each next frame of the series of 32 regions in made-up studies, and are "
       "tested on subjects that were held out, beside a linear autoregression, a copy of the last frame, and the error "
       "that nobody can avoid.",
-      "The default is small enough for minutes a task and mixer; --full has the published sets, width and "
-      "number of epochs."};
+      "Beside chance stands what naming the commonest answer of the sequence so far reaches without any recall. One "
+      "learning rate serves all mixers.",
+      "The default is small enough for minutes a task and mixer; --full has sets of the published sizes, width 128 and "
+      "200 epochs."};
   spec.arguments = {choice("what", {"tasks", "next-frame"}, "What is measured"),
                     output_path("out_dir", "OUT_DIR", "Where the tables go").may_be_absent()};
   spec.groups = {

@@ -90,6 +90,7 @@ void fill(const TaskBenchOptions& options, TaskCell& cell) {
   for (int s = 0; s < options.seeds; ++s) {
     const SequenceTaskOptions sized = bench_task(cell.task, options.full, options.seed + static_cast<std::uint64_t>(s));
     cell.chance = chance_score(sized);
+    if (s == 0) cell.commonest = commonest_score(draw_sequences(sized, false));
     cell.scores.push_back(train_once(options, sized, cell));
   }
   cell.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -162,11 +163,12 @@ std::vector<TaskCell> bench_tasks(const TaskBenchOptions& options,
 
 Table task_table(const std::vector<TaskCell>& cells) {
   std::vector<std::string> tasks, backbones, scores;
-  std::vector<double> chance, mean, spread, parameters, bytes, seconds;
+  std::vector<double> chance, commonest, mean, spread, parameters, bytes, seconds;
   for (const TaskCell& cell : cells) {
     tasks.emplace_back(name_of(cell.task));
     backbones.push_back(cell.backbone);
     chance.push_back(cell.chance);
+    commonest.push_back(cell.commonest);
     mean.push_back(cell.mean());
     spread.push_back(cell.spread());
     scores.push_back(fmt::format("{:.4f}", fmt::join(cell.scores, ",")));
@@ -178,6 +180,7 @@ Table task_table(const std::vector<TaskCell>& cells) {
   table.add("task", tasks);
   table.add("backbone", backbones);
   table.add("chance", chance);
+  table.add("commonest_answer", commonest);
   table.add("score", mean);
   table.add("sd_over_seeds", spread);
   table.add("scores", scores);

@@ -32,6 +32,8 @@ struct TaskCell {
   SequenceTask task = SequenceTask::in_context_recall;
   std::string backbone;
   double chance = 0;
+  /// `commonest_score` of the first test set; NaN for series.
+  double commonest = 0;
   /// On sequences of the test, one for each seed: the part of right answers, or of the variance that is explained.
   std::vector<double> scores;
   std::int64_t parameters = 0;

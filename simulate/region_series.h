@@ -26,7 +26,8 @@ struct RegionRun {
   /// (T, R): of zero mean and unit variance in time.
   MatrixF series;
   /// The mean absolute error of who knows what is shown in the next volume, the subject's maps and response, and the
-  /// noise so far: what nobody can predict better than.
+  /// noise so far. Only the run's own mean and SD, which future volumes have a part in, could help to go below, by
+  /// less than 2 % in runs of 200 volumes.
   double noise_floor = 0;
 };
 

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <limits>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -66,6 +70,7 @@ SequenceTask sequence_task_named(std::string_view name) {
 void SequenceTaskOptions::validate() const {
   require(training >= 1 && testing >= 1, "at least one sequence to train and one to test on");
   require(noise >= 0 && noise < 1, "a part of noise from 0 to below 1");
+  require(noise_vocabulary >= 0, "no fewer than 0 tokens of noise");
   require(noise == 0 || noise_vocabulary >= 1, "tokens of noise where a part is noise");
   require(vocabulary - noise_vocabulary >= 8, "at least 8 tokens that are not noise, or codes");
   require(length >= 8, "a length of at least 8");
@@ -143,6 +148,26 @@ double chance_score(const SequenceTaskOptions& options) {
   if (options.task == SequenceTask::band_limited_compression) return 0;
   if (of_regions(options.task)) return 1 / static_cast<double>(options.vocabulary);
   return 1 / static_cast<double>(TokenRoles(options).answers);
+}
+
+double commonest_score(const SequenceSet& set) {
+  if (set.tokens.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const std::set<std::int64_t> answers(set.asked.begin(), set.asked.end());
+  double right = 0, all = 0;
+  for (std::int64_t item = 0; item < set.count; ++item) {
+    std::map<std::int64_t, int> seen;
+    for (std::int64_t i = item * set.length; i < (item + 1) * set.length; ++i) {
+      const std::int64_t token = set.tokens[static_cast<std::size_t>(i)],
+                         asked = set.asked[static_cast<std::size_t>(i)];
+      if (answers.contains(token)) ++seen[token];
+      if (asked == kNotAsked) continue;
+      const auto commonest =
+          std::max_element(seen.begin(), seen.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+      if (commonest != seen.end() && commonest->first == asked) ++right;
+      ++all;
+    }
+  }
+  return all > 0 ? right / all : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace noema

@@ -81,5 +81,8 @@ bool compresses(SequenceTask task);
 std::int64_t answer_classes(const SequenceTaskOptions& options);
 /// The score of guessing: right answers, or the explained part of the variance of courses.
 double chance_score(const SequenceTaskOptions& options);
+/// The part of right answers of naming, of the tokens that are ever asked for, the one most often seen so far in the
+/// sequence (the smallest of several): what no recall at all can reach. NaN for series.
+double commonest_score(const SequenceSet& set);
 
 }  // namespace noema

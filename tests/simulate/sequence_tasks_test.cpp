@@ -126,6 +126,22 @@ TEST(SequenceTasks, RecallAsksForValuesOfKnownKeys) {
   }
 }
 
+TEST(SequenceTasks, TheCommonestAnswerIsThatSeenMostOftenSoFar) {
+  SequenceSet set{2, 5, {}, {}, {}, {}};
+  set.tokens = {3, 4, 4, 9, 3, 4, 3, 3, 9, 9};
+  set.asked = {kNotAsked, kNotAsked, 4, kNotAsked, 3, kNotAsked, kNotAsked, 4, kNotAsked, 3};
+  // First: 4 was seen twice; then 3 and 4 twice each, and 3 is smaller. Second: 3 twice, so 4 is missed and 3 is not.
+  EXPECT_EQ(commonest_score(set), 0.75);
+  set.tokens.clear();
+  EXPECT_TRUE(std::isnan(commonest_score(set)));
+  // Values that keys share are often that of most: far from one in five.
+  SequenceTaskOptions recall = few(SequenceTask::associative_recall);
+  recall.vocabulary = 12;
+  recall.length = 16;
+  recall.testing = 2000;
+  EXPECT_NEAR(commonest_score(draw_sequences(recall, false)), 0.48, 0.06);
+}
+
 TEST(SequenceTasks, FuzzyRecallHasMotifs) {
   const SequenceTaskOptions options = few(SequenceTask::fuzzy_recall);
   const TokenRoles roles(options);
