@@ -7,6 +7,7 @@
 #include "noema/cli/option_groups.h"
 #include "noema/core/error.h"
 #include "noema/pipelines/realign.h"
+#include "noema/pipelines/resample_runs.h"
 #include "noema/pipelines/to_surface.h"
 
 namespace noema {
@@ -73,10 +74,52 @@ int run_to_surface(const CommandArguments& arguments) {
   return failed ? 1 : 0;
 }
 
+Interpolation read_interpolation(const std::string& word) {
+  if (word == "nearest") return Interpolation::nearest;
+  return word == "linear" ? Interpolation::linear : Interpolation::cubic;
+}
+
+ResampleRunsOptions read_resampling(const CommandArguments& arguments) {
+  ResampleRunsOptions options;
+  options.root = arguments.path("bids_dir");
+  options.output = arguments.path("out_dir");
+  options.query = read_query(arguments);
+  const std::string target = arguments.text("resample");
+  if (std::filesystem::exists(target)) {
+    options.grid_of = target;
+  } else {
+    options.voxel_mm = with_context("no image is called so", [&] { return read_number(target, "resample"); });
+  }
+  options.interpolation = read_interpolation(arguments.text("interpolation"));
+  options.clip = arguments.flag("clip");
+  options.configuration = arguments.effective_toml();
+  return options;
+}
+
+int run_resample(const CommandArguments& arguments) {
+  bool failed = false;
+  fmt::print("{:<32}  {:>8}  {}\n", "run", "volumes", "grid");
+  for (const ResampledRun& run : resample_dataset(read_resampling(arguments))) {
+    failed = failed || !run.error.empty();
+    if (!run.error.empty()) {
+      fmt::print("{:<32}  failed\n", run.id);
+      continue;
+    }
+    fmt::print("{:<32}  {:>8}  {}\n", run.id, run.volumes, describe(run.grid));
+  }
+  return failed ? 1 : 0;
+}
+
 /// Options of a part of the command that is not asked for.
 void refuse_lonely_options(const CommandArguments& arguments) {
-  if (arguments.flag("realign") && arguments.flag("to-surface")) {
-    throw UsageError("--realign and --to-surface are two steps; do the one, then the other with --derivatives");
+  if (arguments.flag("realign") + arguments.flag("to-surface") + arguments.has("resample") > 1) {
+    throw UsageError(
+        "--realign, --resample and --to-surface are steps of their own; do the one, then the other with --derivatives");
+  }
+  for (const char* name : {"interpolation", "clip"}) {
+    if (arguments.given(name) && !arguments.has("resample")) {
+      throw UsageError(fmt::format("--{} goes with --resample", name));
+    }
   }
   if (arguments.has("template") && !arguments.flag("realign")) throw UsageError("--template goes with --realign");
   for (const char* name :
@@ -90,6 +133,7 @@ void refuse_lonely_options(const CommandArguments& arguments) {
 int run_preprocess(const CommandArguments& arguments) {
   refuse_lonely_options(arguments);
   if (arguments.flag("realign")) return run_realign(arguments);
+  if (arguments.has("resample")) return run_resample(arguments);
   if (arguments.flag("to-surface")) return run_to_surface(arguments);
   PrepareOptions options = read_prepare_options(arguments);
   read_label_sources(arguments, options);
@@ -153,6 +197,10 @@ CommandSpec preprocess_command() {
       "information) in one interpolation, and writes them as a derivative dataset that other commands take with "
       "--derivatives: the runs, their means, the six motion parameters (mm, radians) with the framewise displacement, "
       "and the transforms as text. The cleaning options do not matter then.",
+      "With --resample it takes the runs to another grid, in one interpolation, and writes them with their means, "
+      "brain "
+      "masks and confounds as a derivative dataset that other commands take with --derivatives. Nothing is registered: "
+      "an image must be in the space of the runs. The cleaning options do not matter then.",
       "With --to-surface it takes the values of volumes at the vertices of cortex meshes (--surface, in the space of "
       "the runs): the mean of samples along the normal, in a ball, or from the outer surface to the inner one "
       "(--inner-surface), smoothed along the surface by --fwhm. It writes a .func.gii for each hemisphere, and both as "
@@ -165,6 +213,17 @@ CommandSpec preprocess_command() {
       {"Motion",
        {flag("realign", "Correct the motion of the recorded runs, and do nothing else"),
         input_path("template", "FILE", "With --realign: the image that the runs are laid over")}},
+      {"Grid",
+       {text("resample", "MM|FILE",
+             "Take the runs to voxels of this edge (mm, on the axes of each run), or to the grid of this image, and do "
+             "nothing else"),
+        choice("interpolation", {"cubic", "linear", "nearest"},
+               "With --resample: cubic B-splines, linear, or the "
+               "nearest voxel's value")
+            .by_default("cubic"),
+        flag("clip",
+             "With --resample: keep values between the least and the largest of the run (and 0), beyond which "
+             "splines go at edges")}},
       surface_group(),
       own_preprocess_options(),
       {"Labels that are kept",
@@ -175,6 +234,7 @@ CommandSpec preprocess_command() {
                     "One subject, for instance as one job of a cluster."},
                    {"noema preprocess bids realigned --realign --template tpl-MNI152NLin2009cAsym_res-02_T1w.nii.gz",
                     "Motion correction, in the space of a template."},
+                   {"noema preprocess bids finer --resample 2 --clip", "Runs in voxels of 2 mm."},
                    {"noema preprocess bids surface --to-surface --surface L_pial.surf.gii R_pial.surf.gii "
                     "--inner-surface L_white.surf.gii R_white.surf.gii --fwhm 4",
                     "From volumes to the cortex, then smoothed along it."}};

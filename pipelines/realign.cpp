@@ -8,16 +8,14 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "noema/core/cancel.h"
 #include "noema/core/error.h"
-#include "noema/core/log.h"
-#include "noema/core/progress.h"
 #include "noema/core/provenance.h"
 #include "noema/io/atomic_file.h"
 #include "noema/io/confounds.h"
 #include "noema/io/nifti.h"
 #include "noema/io/table.h"
 #include "noema/pipelines/output_folder.h"
+#include "noema/pipelines/run_loop.h"
 #include "noema/preprocess/affine_registration.h"
 #include "noema/preprocess/mean_image.h"
 #include "noema/preprocess/motion.h"
@@ -181,21 +179,12 @@ std::vector<RealignedRun> realign_dataset(const RealignOptions& options) {
   const Dataset dataset = index_dataset(options.root, query);
   const std::optional<Template> target = read_template(options.template_image);
   open_output_folder(options.output, "preprocess", options.configuration);
-  std::vector<RealignedRun> runs;
-  Progress progress("realigning runs", static_cast<std::int64_t>(dataset.runs.size()));
-  for (const Run& run : dataset.runs) {
-    check_cancelled();
-    try {
-      runs.push_back(
-          with_context(fmt::format("run '{}'", run.id()), [&] { return realign_run(run, target, options); }));
-    } catch (const Cancelled&) {
-      throw;
-    } catch (const Error& error) {
-      log(LogLevel::error, error.what());
-      runs.push_back({run.id(), 0, 0, 0, error.what()});
-    }
-    progress.advance();
-  }
+  std::vector<RealignedRun> runs(dataset.runs.size());
+  work_on_runs(
+      dataset.runs, "realigning runs", [&](std::size_t r) { runs[r] = realign_run(dataset.runs[r], target, options); },
+      [&](std::size_t r, const Error& error) {
+        runs[r] = {dataset.runs[r].id(), 0, 0, 0, error.what()};
+      });
   return runs;
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import tiny_dataset
 from command import Folder, run
+from nifti import volumes_of
 
 FINE = tuple(2 * n - 1 for n in tiny_dataset.SHAPE)  # every second centre is one of the runs' grid
 FINE_VOXELS = [(x, y, z) for z in range(FINE[2]) for y in range(FINE[1]) for x in range(FINE[0])]
@@ -100,6 +101,32 @@ with Folder() as out:
     steps = json.loads((out / f"resampled/{name}.json").read_text())["Preprocessing"]
     assert any(step.startswith("Resampled by cubic B-splines from 15×13×7") for step in steps), steps
     assert not any("Resampled" in s for s in json.loads((out / f"same/{name}.json").read_text())["Preprocessing"])
+
+    # Runs on another grid: of another voxel size, and of an image.
+    finer = out / "finer"
+    run("preprocess", data, finer, "--resample", "1.5", "--clip")
+    func = finer / "sub-01/func"
+    stem = "sub-01_task-look_run-1_space-T_res-1p5"
+    shape, volumes = volumes_of(func / f"{stem}_desc-preproc_bold.nii.gz")
+    assert tuple(shape) == FINE, shape
+    recorded = data / "derivatives/prep/sub-01/func/sub-01_task-look_run-1_space-T_desc-preproc_bold.nii.gz"
+    own_mask = Path(str(recorded).replace("preproc_bold", "brain_mask"))
+    before = volumes_of(recorded)[1]
+    assert len(volumes) == len(before) and max(map(max, volumes)) <= max(map(max, before))
+    for x, y, z in ((0, 0, 0), (3, 2, 1), (5, 4, 2)):  # centres of old voxels keep their values
+        old, new = x + 8 * (y + 7 * z), 2 * x + 15 * (2 * y + 13 * 2 * z)
+        assert abs(volumes[9][new] - before[9][old]) < 1e-3 * max(before[9]), (x, y, z)
+    masks = volumes_of(func / f"{stem}_desc-brain_mask.nii.gz")[1][0]
+    assert set(masks) == {0, 1} and sum(masks) > 4 * sum(volumes_of(own_mask)[1][0])
+    assert json.loads((func / f"{stem}_desc-preproc_bold.json").read_text())["Interpolation"] == "cubic"
+    run("preprocess", data, out / "of-finer", "--derivatives", finer, "--features", "voxels", "--high-pass", "none")
+    assert {row["features"] for row in table(out / "of-finer/preprocessing.tsv")} == {str(int(sum(masks)))}
+    back = out / "back"
+    run("preprocess", data, back, "--derivatives", finer, "--resample", own_mask, "--interpolation", "nearest")
+    found = volumes_of(back / "sub-01/func/sub-01_task-look_run-1_space-T_desc-preproc_bold.nii.gz")[1]
+    assert max(abs(a - b) for a, b in zip(found[9], before[9])) < 1e-3 * max(before[9])
+    refused("preprocess", data, out / "x", "--resample", "two", status=2, says=["--resample", "'two'"])
+    refused("preprocess", data, out / "x", "--clip", status=2, says=["--resample"])
 
     # Motion correction of a recorded run, and its way to a template.
     raw = out / "raw"
