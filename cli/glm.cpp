@@ -57,9 +57,17 @@ OptionGroup model_group() {
               "How a subject's runs are combined: their mean, or weighted by the inverse of their variance")
            .by_default("equal"),
        text("high-pass", "HZ",
-            "Cosine drifts up to this frequency; none: a linear drift; auto: 1/128 Hz where the design "
+            "Cosine drifts up to this frequency; none: a linear drift, or as --drift-order says; auto: 1/128 Hz where "
+            "the design "
             "bears it, else a linear drift")
            .by_default("0.0078125"),
+       integer("drift-order", "N", "With --high-pass none: powers of time up to this one as drifts; 0: no drifts")
+           .by_default("1")
+           .range(0, 20),
+       choice("scaling", {"voxel", "grand", "volume", "none"},
+              "What effects are in percent of: the voxel's mean over the run, the run's mean over all voxels, or each "
+              "volume's mean (which also takes away what all voxels share); none: they are in the unit of the images")
+           .by_default("voxel"),
        number("slice-time-reference", "NUMBER",
               "When in the repetition time a volume is taken to be acquired, from 0 (its begin) to 1. 0.5 is right for "
               "images whose slices were not shifted in time, or shifted to the middle; 0 where slices were shifted to "
@@ -97,6 +105,8 @@ OptionGroup inference_group() {
               "share among voxels without effect (not corrected for their number)")
            .by_default("fdr"),
        number("alpha", "NUMBER", "The level, for effects of both signs together").by_default("0.05").range(0, 1),
+       number("height", "Z", "Voxels whose |z| is above this count (of F whose z is), instead of a level")
+           .range(0, 1e6),
        integer("cluster-threshold", "VOXELS", "Leave out clusters of fewer voxels").by_default("0").range(0, 1e9),
        integer("permutations", "N",
                "Also p values from rearranging the subjects' effects so many times (all ways, where those are no "
@@ -108,7 +118,16 @@ OptionGroup inference_group() {
        flag("tfce", "Also permute threshold-free cluster enhancement; needs --permutations"),
        number("cluster-forming-p", "NUMBER", "Voxels with a smaller uncorrected p form the clusters that are permuted")
            .by_default("0.001")
-           .range(0, 0.5)}};
+           .range(0, 0.5),
+       flag("one-sided", "Permutations test positive effects alone; without it those of both signs"),
+       number("discovery-alpha", "NUMBER",
+              "The shares of truly active voxels in the tables of clusters hold with confidence 1 less this")
+           .by_default("0.05")
+           .range(0, 1),
+       text("discovery-heights", "Z",
+            "Also a map with those shares, of clusters of voxels whose z is above this; of several heights the highest "
+            "that a voxel is above counts")
+           .many()}};
 }
 
 GroupInferenceOptions read_inference(const CommandArguments& arguments) {
@@ -119,6 +138,17 @@ GroupInferenceOptions read_inference(const CommandArguments& arguments) {
   options.permutations = arguments.integer("permutations");
   options.tfce = arguments.flag("tfce");
   options.cluster_forming_p = arguments.number("cluster-forming-p");
+  options.one_sided = arguments.flag("one-sided");
+  options.discovery_alpha = arguments.number("discovery-alpha");
+  for (const std::string& word : arguments.list("discovery-heights")) {
+    options.discovery_heights.push_back(read_number(word, "discovery-heights"));
+  }
+  if (arguments.has("height")) {
+    if (arguments.given("height-control") || arguments.given("alpha")) {
+      throw UsageError("--height takes the place of --height-control and --alpha; leave them out");
+    }
+    options.height = arguments.number("height");
+  }
   options.seed = static_cast<std::uint64_t>(arguments.integer("seed"));
   options.validate();
   return options;
@@ -147,10 +177,20 @@ void read_delays(const CommandArguments& arguments, GlmOptions& options) {
   for (const std::string& word : words) options.fir_delays.push_back(std::stoi(word));
 }
 
+void read_drifts(const CommandArguments& arguments, GlmOptions& options) {
+  options.prepare.high_pass_hz = read_auto_number(arguments, "high-pass");
+  if (!arguments.given("drift-order")) return;
+  if (options.prepare.high_pass_hz.kind != AutoNumber::Kind::none) {
+    throw UsageError("--drift-order is of powers of time, which take the place of cosine drifts: add --high-pass none");
+  }
+  options.drift_order = static_cast<int>(arguments.integer("drift-order"));
+  options.no_drift = options.drift_order == 0;
+}
+
 /// What a model file says must not be said twice.
 void take_model(const CommandArguments& arguments, GlmOptions& options) {
-  for (const char* name : {"contrast", "confound-columns", "group-formula", "group-contrast", "high-pass", "hrf",
-                           "fir-delays", "label-column", "confounds"}) {
+  for (const char* name : {"contrast", "confound-columns", "group-formula", "group-contrast", "high-pass",
+                           "drift-order", "hrf", "fir-delays", "label-column", "confounds"}) {
     if (arguments.given(name)) throw UsageError(fmt::format("--{} is said by the model file; leave one out", name));
   }
   apply_stats_model(read_stats_model(arguments.path("model")), options);
@@ -167,7 +207,7 @@ GlmOptions read_glm_options(const CommandArguments& arguments) {
   prepare.label_column = arguments.text("label-column");
   if (arguments.has("mask")) prepare.mask = arguments.path("mask");
   prepare.allow_resample = arguments.flag("allow-resample");
-  prepare.high_pass_hz = read_auto_number(arguments, "high-pass");
+  read_drifts(arguments, options);
   PreprocessOptions& preprocess = prepare.preprocess;
   preprocess.fwhm_mm = arguments.number("fwhm");
   read_confound_options(arguments, preprocess);
@@ -175,6 +215,7 @@ GlmOptions read_glm_options(const CommandArguments& arguments) {
   if (arguments.has("labels")) options.rename = read_label_map(arguments.path("labels"));
   options.hrf = parse_hrf_model(arguments.text("hrf"));
   options.noise = parse_noise_model(arguments.text("noise"));
+  options.scaling = parse_signal_scaling(arguments.text("scaling"));
   options.slice_time_reference = arguments.number("slice-time-reference");
   options.run_weights = parse_run_weights(arguments.text("run-weights"));
   read_delays(arguments, options);
@@ -229,14 +270,17 @@ CommandSpec glm_command() {
       "Fits a general linear model to the runs of each subject of a BIDS dataset: conditions of the events convolved "
       "with a haemodynamic response, drifts and confounds. Runs are combined by fixed effects; with several subjects "
       "each contrast is tested over them: their mean, or a model of columns of participants.tsv. Writes maps of effect "
-      "(percent of the mean; of F one for each row), variance, t or F, p (upper tail) and z, the design of every run, "
-      "the models as JSON, contrasts.tsv, results.json and report.html. Subjects that are finished are taken again "
+      "(percent of the mean, or as --scaling says; of F one for each row), variance, t or F, p (upper tail) and z, the "
+      "design of every run with a map of the share of variance it explains, the models as JSON, contrasts.tsv, "
+      "results.json and report.html. Subjects that are finished are taken again "
       "when nothing that "
       "decides them changed.",
       "With level participant the maps of each of several subjects are written and no group is tested; group and no "
       "level fit every subject and test the group. Voxel indices are those of the runs' files, from 0. The z maps "
       "hold every voxel; those with desc-thresholded hold the voxels that count, whose clusters are in a table beside "
-      "them with the share of each that is truly active, at least (confidence 0.95, whatever clusters are looked at). "
+      "them with the share of each that is truly active, at least (see --discovery-alpha; it holds whatever clusters "
+      "are "
+      "looked at). "
       "Maps with desc-permutation hold −log10 p."};
   spec.arguments = bids_app_arguments();
   spec.groups = {dataset_options(true), images_group(), model_group(), group_model_group(), inference_group()};

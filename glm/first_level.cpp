@@ -94,6 +94,24 @@ Eigen::VectorXd scale_to_percent(GlmFit& fit, const Eigen::VectorXd& means) {
   return scales;
 }
 
+/// (T): what makes each volume's mean over voxels 100; 1 unless volumes are scaled.
+Eigen::VectorXd volume_scales(const Series& series, SignalScaling scaling) {
+  Eigen::VectorXd scales = Eigen::VectorXd::Ones(series.volumes());
+  if (scaling != SignalScaling::volume) return scales;
+  for (Eigen::Index t = 0; t < scales.size(); ++t) {
+    const double mean = series.values.row(t).cast<double>().mean();
+    if (!(std::abs(mean) > 0)) throw DataError(fmt::format("volume {} has a mean of 0, so no percent of it", t));
+    scales[t] = kPercent / mean;
+  }
+  return scales;
+}
+
+Eigen::VectorXd scale_by_mean(GlmFit& fit, const Series& series, SignalScaling scaling) {
+  Eigen::VectorXd means = mean_of_kept(series);
+  if (scaling == SignalScaling::grand) means.setConstant(means.mean());
+  return scale_to_percent(fit, means);
+}
+
 void say_without_mean(const RunData& run, std::int64_t without_mean, Eigen::Index voxels) {
   if (without_mean == 0) return;
   log_warning(
@@ -151,6 +169,42 @@ std::vector<std::optional<JointEffects>> answers_of(const RunData& run, const Gl
 
 }  // namespace
 
+SignalScaling parse_signal_scaling(std::string_view name) {
+  for (const SignalScaling scaling :
+       {SignalScaling::voxel, SignalScaling::grand, SignalScaling::volume, SignalScaling::none}) {
+    if (name == signal_scaling_name(scaling)) return scaling;
+  }
+  throw UsageError(fmt::format("no scaling is called '{}'; there are 'voxel', 'grand', 'volume' and 'none'", name));
+}
+
+std::string_view signal_scaling_name(SignalScaling scaling) {
+  switch (scaling) {
+    case SignalScaling::voxel:
+      return "voxel";
+    case SignalScaling::grand:
+      return "grand";
+    case SignalScaling::volume:
+      return "volume";
+    case SignalScaling::none:
+      break;
+  }
+  return "none";
+}
+
+std::string_view effect_unit(SignalScaling scaling) {
+  switch (scaling) {
+    case SignalScaling::voxel:
+      return "percent of the voxel's mean";
+    case SignalScaling::grand:
+      return "percent of the run's mean over all voxels";
+    case SignalScaling::volume:
+      return "percent of each volume's mean";
+    case SignalScaling::none:
+      break;
+  }
+  return "the unit of the images";
+}
+
 DesignMatrix design_of_run(const RunData& run, const FirstLevelOptions& options) {
   DesignOptions design = options.design;
   design.regressors = run.confounds;
@@ -182,11 +236,16 @@ void FirstLevelModel::add(const RunData& run) {
     DesignMatrix design = design_of_run(run, options_);
     add_missing(columns_, design.names);
     const std::vector<Question> questions = questions_of(contrasts_, columns_);  // refused before the work
-    last_fit_ = fit_glm(series.values, design, options_.noise, series.keep);
+    last_volume_scale_ = volume_scales(series, options_.scaling);
+    const bool by_volume = options_.scaling == SignalScaling::volume;
+    last_fit_ = by_volume ? fit_glm(MatrixF(last_volume_scale_.cast<float>().asDiagonal() * series.values), design,
+                                    options_.noise, series.keep)
+                          : fit_glm(series.values, design, options_.noise, series.keep);
     last_scale_ = (last_fit_.dispersion.array() != 0).cast<double>();
-    if (options_.percent) {
+    if (by_volume) last_fit_.coefficients.bottomRows(1) -= kPercent * last_scale_.transpose();  // of the constant
+    if (options_.scaling == SignalScaling::voxel || options_.scaling == SignalScaling::grand) {
       const double before = last_scale_.sum();
-      last_scale_ = scale_to_percent(last_fit_, mean_of_kept(series));
+      last_scale_ = scale_by_mean(last_fit_, series, options_.scaling);
       say_without_mean(run, static_cast<std::int64_t>(before) - (last_scale_.array() != 0).count(), last_scale_.size());
     }
     empty_ = empty_.array() || (last_fit_.dispersion.array() == 0);
@@ -196,7 +255,8 @@ void FirstLevelModel::add(const RunData& run) {
       answers_[c].push_back(std::move(*answers[c]));
       result_.contrasts[c].runs.push_back(result_.runs.size());
     }
-    result_.runs.push_back({run.name, run.session, std::move(design), last_fit_.rank, last_fit_.df});
+    result_.runs.push_back({run.name, run.session, std::move(design), last_fit_.rank, last_fit_.df, series.tr_s,
+                            last_fit_.r_squared.cast<float>()});
   });
 }
 
@@ -207,7 +267,7 @@ MatrixF FirstLevelModel::last_residuals(const Series& series) const {
     throw ShapeError(fmt::format("the series is {} × {}, the fitted one was {} × {}", series.values.rows(),
                                  series.values.cols(), design.rows(), last_scale_.size()));
   }
-  const double offset = options_.percent ? kPercent : 0;
+  const double offset = options_.scaling == SignalScaling::none ? 0 : kPercent;
   MatrixF residuals(series.values.rows(), series.values.cols());
   parallel_for(residuals.cols(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     const Eigen::ArrayXd scale = last_scale_.segment(begin, end - begin);
@@ -216,7 +276,10 @@ MatrixF FirstLevelModel::last_residuals(const Series& series) const {
     for (Eigen::Index t = 0; t < residuals.rows(); ++t) {
       const Eigen::ArrayXd values = series.values.row(t).segment(begin, end - begin).cast<double>().transpose();
       residuals.row(t).segment(begin, end - begin) =
-          (values * scale - shift - fitted.row(t).transpose().array()).cast<float>().matrix().transpose();
+          (values * (scale * last_volume_scale_[t]) - shift - fitted.row(t).transpose().array())
+              .cast<float>()
+              .matrix()
+              .transpose();
     }
   });
   return residuals;

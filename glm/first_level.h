@@ -28,6 +28,19 @@ struct ContrastRequest {
   std::string formula;
 };
 
+/// What effects are in percent of.
+enum class SignalScaling {
+  voxel,   ///< of each voxel's mean over the run's kept volumes
+  grand,   ///< of the mean of all voxels and kept volumes of the run
+  volume,  ///< of the mean over voxels of each volume: also takes away what all voxels share
+  none,    ///< of nothing: in the unit of the series
+};
+/// "voxel", "grand", "volume" or "none". @throws UsageError for another name.
+SignalScaling parse_signal_scaling(std::string_view name);
+std::string_view signal_scaling_name(SignalScaling scaling);
+/// For people: "percent of the voxel's mean", …
+std::string_view effect_unit(SignalScaling scaling);
+
 struct FirstLevelOptions {
   /// How designs are made; the regressors of each run are its confounds.
   DesignOptions design;
@@ -37,8 +50,7 @@ struct FirstLevelOptions {
   double slice_time_reference = 0;
   /// Combine the runs of each session first, and then the sessions.
   bool by_session = false;
-  /// Effects in percent of each voxel's mean over the run's kept volumes.
-  bool percent = true;
+  SignalScaling scaling = SignalScaling::voxel;
 };
 
 struct ContrastResult {
@@ -55,6 +67,8 @@ struct RunFacts {
   DesignMatrix design;
   Eigen::Index rank = 0;
   double df = 0;
+  double tr_s = 0;
+  Eigen::VectorXf r_squared;  // (V), see GlmFit
 };
 
 struct FirstLevelResult {
@@ -74,7 +88,8 @@ struct FirstLevelResult {
 /// design lacks a column of a contrast, or cannot estimate it, is left out of that contrast with a warning. Percent are
 /// of the voxel's own mean whatever its size (nilearn takes means below 1 as 1); voxels with a mean of 0 (below 1e-4 of
 /// their noise) have no percent and are left at 0, with a warning. Memory beyond one series: coefficients of one run,
-/// (P, V) doubles, and effects and covariances of each contrast and run.
+/// (P, V) doubles, and effects and covariances of each contrast and run; with `SignalScaling::volume` a scaled copy of
+/// the series.
 class FirstLevelModel {
  public:
   /// @param columns  all names that formulas may use: the columns of all runs, as far as they are known beforehand.
@@ -82,7 +97,8 @@ class FirstLevelModel {
   FirstLevelModel(std::vector<ContrastRequest> contrasts, FirstLevelOptions options,
                   std::vector<std::string> columns = {});
 
-  /// Fits a run. @throws UsageError for formulas that name no column of any run; ShapeError when runs differ in voxels;
+  /// Fits a run. @throws DataError for a volume (or run) whose mean is 0, where percent of it are asked for; UsageError
+  /// for formulas that name no column of any run; ShapeError when runs differ in voxels;
   ///   and what `make_design` and `fit_glm` throw, with the name of the run in front.
   void add(const RunData& run);
   /// What the last run's model leaves unexplained (T, V), in the unit of the effects and not whitened; dropped volumes
@@ -101,7 +117,8 @@ class FirstLevelModel {
   std::vector<std::vector<JointEffects>> answers_;  // of each contrast
   Eigen::VectorX<bool> empty_;
   GlmFit last_fit_;
-  Eigen::VectorXd last_scale_;
+  Eigen::VectorXd last_scale_;         // (V)
+  Eigen::VectorXd last_volume_scale_;  // (T)
   FirstLevelResult result_;
 };
 

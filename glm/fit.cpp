@@ -44,6 +44,7 @@ class Fitter {
     fit_.estimable = std::move(basis.estimable);
     fit_.coefficients.resize(design.values.cols(), data_.cols());
     fit_.dispersion.resize(data_.cols());
+    fit_.r_squared.resize(data_.cols());
     fit_.autoregression.resize(order_, data_.cols());
     basis_ = basis.columns;
     transposed_basis_ = basis.columns.transpose();
@@ -93,16 +94,28 @@ class Fitter {
     return block;
   }
 
+  static Eigen::RowVectorXd squares_about_mean(const MatrixD& block, const Eigen::RowVectorXd& first) {
+    const Eigen::RowVectorXd mean = first + (block.rowwise() - first).colwise().mean();
+    return (block.rowwise() - mean).colwise().squaredNorm();
+  }
+
   void fit_block(std::int64_t begin, std::int64_t count) {
     MatrixD rest = gather(begin, count);
     const Eigen::RowVectorXd first = rest.row(0);
     const Eigen::RowVectorXd changes = (rest.rowwise() - first).cwiseAbs().colwise().sum();
+    const Eigen::RowVectorXd variation = squares_about_mean(rest, first);
     MatrixD solution = dense_product(transposed_basis_, rest);  // (r, B), of the basis
     rest -= dense_product(basis_, solution);
     Eigen::RowVectorXd squares = rest.colwise().squaredNorm();
-    if (order_ > 0) squares = refine(std::move(rest), solution, begin);
+    Eigen::RowVectorXd unexplained = squares;
+    if (order_ > 0) {
+      const MatrixD before = solution;
+      squares = refine(std::move(rest), solution, begin);
+      unexplained += (solution - before).colwise().squaredNorm();  // the basis is orthonormal
+    }
     fit_.coefficients.middleCols(begin, count) = dense_product(weights_, solution);
     fit_.dispersion.segment(begin, count) = (squares / fit_.df).transpose();
+    fit_.r_squared.segment(begin, count) = 1 - (unexplained.array() / variation.array()).transpose();
     for (std::int64_t v = 0; v < count; ++v) {
       if (!std::isfinite(changes[v])) ++not_finite_;
       if (changes[v] == 0) clear_voxel(begin + v);
@@ -125,7 +138,7 @@ class Fitter {
   void clear_voxel(std::int64_t voxel) {
     fit_.coefficients.col(voxel).setZero();
     fit_.autoregression.col(voxel).setZero();
-    fit_.dispersion[voxel] = 0;
+    fit_.dispersion[voxel] = fit_.r_squared[voxel] = 0;
     ++constant_;
   }
 

@@ -36,6 +36,9 @@ struct GlmFit {
   MatrixD coefficients;        // (P, V)
   Eigen::VectorXd dispersion;  // (V), variance of the (whitened) noise; 0 where the series is constant
   MatrixD autoregression;      // (order, V), weights of the volumes before in the noise
+  /// (V): the share of the variance of the series (not whitened, kept volumes) that the model explains; 0 where the
+  /// series is constant.
+  Eigen::VectorXd r_squared;
   /// Projection (P, P) onto what the design can tell: a contrast c is estimable when c·estimable = c.
   Eigen::MatrixXd estimable;
   Eigen::Index rank = 0;

@@ -240,6 +240,8 @@ GlmJob make_job(const GlmOptions& options, const Dataset& dataset, Results& resu
   job.preprocess = options.prepare.preprocess;
   job.high_pass_hz = high_pass.high_pass_hz;
   job.no_drift = options.no_drift;
+  job.drift_order = options.drift_order;
+  job.scaling = options.scaling;
   job.confound_columns = options.confound_columns;
   job.hrf = options.hrf;
   job.fir_delays = options.fir_delays;

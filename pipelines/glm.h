@@ -22,6 +22,7 @@ struct GlmOptions {
   HrfModel hrf = HrfModel::spm;
   std::vector<int> fir_delays{0};
   NoiseModel noise = NoiseModel::ar1;
+  SignalScaling scaling = SignalScaling::voxel;
   RunWeights run_weights = RunWeights::equal;
   /// Combine the runs of each session first, and keep the maps of sessions.
   bool by_session = false;
@@ -35,6 +36,8 @@ struct GlmOptions {
   std::vector<std::string> contrast_each;
   /// Names of further columns of the runs' confounds tables, or patterns of them.
   std::vector<std::string> confound_columns;
+  /// Highest power of time where there is no high-pass.
+  int drift_order = 1;
   /// No drifts at all, for designs whose confounds model them.
   bool no_drift = false;
   /// participants.tsv is that of the dataset.

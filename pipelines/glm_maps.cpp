@@ -158,18 +158,17 @@ void add_group_maps(const GlmJob& job, GlmMaps& maps) {
 }
 
 std::string model_note(const GlmJob& job, int subjects) {
-  const std::string drift = job.no_drift       ? "no drifts"
-                            : job.high_pass_hz ? fmt::format("cosine drifts up to {:.4g} Hz", *job.high_pass_hz)
-                                               : std::string("a linear drift");
+  const std::string drift = job.no_drift           ? "no drifts"
+                            : job.high_pass_hz     ? fmt::format("cosine drifts up to {:.4g} Hz", *job.high_pass_hz)
+                            : job.drift_order == 1 ? "a linear drift"
+                                                   : fmt::format("powers of time up to {} as drifts", job.drift_order);
   const std::string group = subjects < 2                ? ""
                             : job.group.is_mean()       ? ", a one-sample t test over subjects"
                             : job.group.formula.empty() ? ", a linear model over subjects"
                                                         : ", over subjects the model " + job.group.formula;
   return fmt::format(
-      "General linear model: haemodynamic response {}, {}, noise {}, effects in percent of the mean, fixed effects "
-      "over "
-      "runs{}.",
-      hrf_model_name(job.hrf), drift, noise_model_name(job.noise), group);
+      "General linear model: haemodynamic response {}, {}, noise {}, effects in {}, fixed effects over runs{}.",
+      hrf_model_name(job.hrf), drift, noise_model_name(job.noise), effect_unit(job.scaling), group);
 }
 
 /// One subject's answers, or why there are none.

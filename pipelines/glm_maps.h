@@ -41,14 +41,16 @@ struct GlmJob {
   PreprocessOptions preprocess;
   /// Names of further columns of the runs' confounds tables, or patterns of them (`fits_pattern`).
   std::vector<std::string> confound_columns;
-  /// Cosine drifts up to here; without it a linear drift.
+  /// Cosine drifts up to here; without it powers of time up to `drift_order`.
   std::optional<double> high_pass_hz;
+  int drift_order = 1;
   /// No drifts at all, for designs whose confounds model them.
   bool no_drift = false;
   std::vector<ContrastRequest> contrasts;
   HrfModel hrf = HrfModel::spm;
   std::vector<int> fir_delays{0};
   NoiseModel noise = NoiseModel::ar1;
+  SignalScaling scaling = SignalScaling::voxel;
   RunWeights run_weights = RunWeights::equal;
   /// Combine the runs of each session first, and keep the maps of sessions.
   bool by_session = false;

@@ -15,26 +15,24 @@
 namespace noema {
 namespace {
 
-constexpr double kDiscoveryAlpha = 0.05;
-
 std::string file_of(const std::string& contrast, const std::string& rest) {
   return fmt::format("maps/contrast-{}_{}", bids_label(contrast), rest);
 }
 
 /// One row a peak; what belongs to the cluster stands in the row of its first.
-Table table_of(const std::vector<ClusterRow>& rows, const std::vector<double>& z, bool two_sided) {
+Table table_of(const std::vector<ClusterRow>& rows, const std::vector<double>& z, bool two_sided, double alpha) {
   std::vector<double> p(z.size());
   std::transform(z.begin(), z.end(), p.begin(), [&](double value) {
     return two_sided ? 2 * normal_upper_tail(std::abs(value)) : normal_upper_tail(value);
   });
-  const std::int64_t hommel = hommel_value(p, kDiscoveryAlpha);
+  const std::int64_t hommel = hommel_value(p, alpha);
   std::vector<std::string> label, size, volume, share;
   std::array<std::vector<double>, 3> place;
   std::vector<double> height;
   for (const ClusterRow& row : rows) {
     std::vector<double> of_cluster;
     for (const std::int32_t v : row.voxels) of_cluster.push_back(p[static_cast<std::size_t>(v)]);
-    const double discoveries = true_discovery_proportion(of_cluster, hommel, kDiscoveryAlpha);
+    const double discoveries = true_discovery_proportion(of_cluster, hommel, alpha);
     for (std::size_t k = 0; k < row.peaks.size(); ++k) {
       label.push_back(row.label(k));
       for (std::size_t axis = 0; axis < 3; ++axis) place[axis].push_back(row.peaks[k].ras_mm[axis]);
@@ -67,24 +65,29 @@ class ContrastWriter {
     ClusterTableOptions table;
     table.threshold.two_sided = !map.is_f();  // F is large whatever the signs of effects
     table.threshold.height =
-        height_threshold(map.z, options_.height_control, options_.alpha, table.threshold.two_sided);
+        options_.height ? *options_.height
+                        : height_threshold(map.z, options_.height_control, options_.alpha, table.threshold.two_sided);
     table.threshold.smallest_cluster = options_.smallest_cluster;
     const std::vector<double> kept = threshold_map(voxels_.mask, map.z, table.threshold);
     write(map.contrast, "desc-thresholded_stat-z_statmap.nii.gz", {kept.begin(), kept.end()}, "GLM z, thresholded");
     const std::string file = file_of(map.contrast, "clusters.tsv");
     const std::vector<ClusterRow> rows = cluster_table(voxels_.mask, map.z, table);
-    write_table(folder_ / file, table_of(rows, map.z, table.threshold.two_sided));
+    write_table(folder_ / file, table_of(rows, map.z, table.threshold.two_sided, options_.discovery_alpha));
     result.files.push_back(file);
-    result.notes.push_back(fmt::format("Contrast {}: voxels count where {} > {:.4g} ({} at {:g}), in {} cluster{}.",
-                                       map.contrast, map.is_f() ? "z" : "|z|", table.threshold.height,
-                                       height_control_name(options_.height_control), options_.alpha, rows.size(),
-                                       rows.size() == 1 ? "" : "s"));
+    result.notes.push_back(fmt::format(
+        "Contrast {}: voxels count where {} > {:.4g} ({}), in {} cluster{}.", map.contrast, map.is_f() ? "z" : "|z|",
+        table.threshold.height,
+        options_.height ? std::string("as asked for")
+                        : fmt::format("{} at {:g}", height_control_name(options_.height_control), options_.alpha),
+        rows.size(), rows.size() == 1 ? "" : "s"));
+    if (!options_.discovery_heights.empty()) write_discoveries(map);
   }
 
   /// @param effects  of the subjects, as `question` has them
   void write_permutations(const GlmMap& map, const GroupQuestion& question, const std::vector<MatrixD>& effects) {
     PermutedOlsOptions permutation;
     permutation.permutations = options_.permutations;
+    permutation.two_sided = !options_.one_sided;
     permutation.seed = options_.seed;
     permutation.tfce = options_.tfce;
     permutation.cluster_forming_p = options_.cluster_forming_p;
@@ -100,7 +103,11 @@ class ContrastWriter {
         contrast, found.exhaustive ? "all" : "random", found.permutations, found.flips_signs ? "sign flips" : "orders",
         effects.front().rows(), question.design.values.cols() > 1 ? ", of what the model's other columns leave" : "",
         stat, found.voxels.p.minCoeff(), found.cluster_size->p.minCoeff(), found.cluster_mass->p.minCoeff(),
-        options_.cluster_forming_p, map.is_f() ? "F" : "|t|", found.cluster_threshold,
+        options_.cluster_forming_p,
+        options_.one_sided ? "positive effects alone, t"
+        : map.is_f()       ? "F"
+                           : "|t|",
+        found.cluster_threshold,
         found.tfce ? fmt::format(", of TFCE {:.4g}", found.tfce->p.minCoeff()) : std::string()));
   }
 
@@ -115,6 +122,13 @@ class ContrastWriter {
     }
     if (is_f) return permuted_f_contrast(effects[0], question.design, question.weights, &voxels_.mask, options);
     return permuted_contrast(effects[0], question.design, weights, &voxels_.mask, options);
+  }
+
+  void write_discoveries(const GlmMap& map) {
+    const std::vector<double> share =
+        true_discovery_map(voxels_.mask, map.z, options_.discovery_heights, options_.discovery_alpha);
+    write(map.contrast, "desc-trueDiscoveries_stat-proportion_statmap.nii.gz", {share.begin(), share.end()},
+          "share of the voxel's cluster with an effect, at least");
   }
 
   void write_test(const std::string& contrast, const std::string& of, const MaxTest& test) {
@@ -144,6 +158,14 @@ void GroupInferenceOptions::validate() const {
                     "and 0.5",
                     alpha, cluster_forming_p));
   }
+  if (!(discovery_alpha > 0 && discovery_alpha < 1)) {
+    throw UsageError(
+        fmt::format("found --discovery-alpha {:g}, expected a level above 0 and below 1", discovery_alpha));
+  }
+  for (const double z : discovery_heights) {
+    if (!(z >= 0)) throw UsageError(fmt::format("found --discovery-heights {:g}, expected z values of at least 0", z));
+  }
+  if (one_sided && permutations < 1) throw UsageError("--one-sided is of --permutations; add them");
   if (tfce && permutations < 1) throw UsageError("--tfce needs --permutations, such as --permutations 5000");
 }
 

@@ -21,6 +21,7 @@
 #include "noema/pipelines/output_folder.h"
 #include "noema/pipelines/preprocess_config.h"
 #include "noema/pipelines/reuse_record.h"
+#include "noema/pipelines/subject_model.h"
 #include "noema/pipelines/subject_series.h"
 
 namespace noema {
@@ -77,6 +78,7 @@ FirstLevelOptions first_level_options(const GlmJob& job) {
   options.design.hrf = job.hrf;
   options.design.fir_delays = job.fir_delays;
   options.noise = job.noise;
+  options.scaling = job.scaling;
   options.run_weights = job.run_weights;
   options.by_session = job.by_session;
   options.slice_time_reference = job.slice_time_reference;
@@ -86,6 +88,7 @@ FirstLevelOptions first_level_options(const GlmJob& job) {
     options.design.high_pass_hz = *job.high_pass_hz;
   } else {
     options.design.drift = DriftModel::polynomial;
+    options.design.polynomial_order = job.drift_order;
   }
   return options;
 }
@@ -110,16 +113,6 @@ std::vector<double> as_vector(const Eigen::VectorXd& values) {
 }
 
 std::vector<float> as_floats(const Eigen::VectorXd& values) { return {values.data(), values.data() + values.size()}; }
-
-std::string folder_of(const std::string& subject) { return fmt::format("sub-{}/func/", subject); }
-
-std::string model_file(const std::string& subject) {
-  return fmt::format("sub-{0}/func/sub-{0}_desc-glm_model.json", subject);
-}
-
-std::string design_file(const std::string& subject, const std::string& run) {
-  return fmt::format("sub-{}/func/{}_design.tsv", subject, run);
-}
 
 std::string residuals_file(const std::string& subject, const std::string& run) {
   return fmt::format("sub-{}/func/{}_desc-residuals_bold.nii.gz", subject, run);
@@ -199,6 +192,8 @@ std::string configuration_of(const GlmJob& job, const std::vector<std::size_t>& 
                                                    {"slice_time_reference", job.slice_time_reference},
                                                    {"high_pass_hz", job.high_pass_hz.value_or(0)},
                                                    {"no_drift", job.no_drift},
+                                                   {"drift_order", job.drift_order},
+                                                   {"scaling", signal_scaling_name(job.scaling)},
                                                    {"confound_columns", job.confound_columns},
                                                    {"residuals", job.save_residuals},
                                                    {"contrasts", contrasts},
@@ -218,41 +213,6 @@ std::string record_of(const GlmJob& job, const std::vector<std::size_t>& runs) {
   return reuse_record({configuration_of(job, runs), job.voxels.get(), facts.dump(), record_inputs(files)});
 }
 
-json model_json(const GlmJob& job, const std::string& subject, const SubjectGlm& glm, const std::string& record) {
-  json runs = json::array(), contrasts = json::array();
-  for (const RunFacts& run : glm.runs) {
-    runs.push_back({{"run", run.name},
-                    {"design", design_file(subject, run.name)},
-                    {"columns", run.design.names},
-                    {"volumes", run.design.values.rows()},
-                    {"rank", run.rank},
-                    {"df", run.df}});
-  }
-  for (std::size_t c = 0; c < glm.maps.size(); ++c) {
-    const GlmMap& map = glm.maps[c];
-    json entry{{"name", map.contrast},
-               {"formula", job.contrasts[c].formula},
-               {"statistic", map.is_f() ? "F" : "t"},
-               {"df", map.df}};
-    if (map.is_f()) entry["df_numerator"] = map.df_numerator;
-    contrasts.push_back(std::move(entry));
-  }
-  json drift = job.no_drift ? json("none") : job.high_pass_hz ? json("cosine") : json("linear");
-  return {{"haemodynamic_response", hrf_model_name(job.hrf)},
-          {"fir_delays", job.fir_delays},
-          {"drift", drift},
-          {"high_pass_hz", job.high_pass_hz ? json(*job.high_pass_hz) : json()},
-          {"noise", noise_model_name(job.noise)},
-          {"run_weights", run_weights_name(job.run_weights)},
-          {"by_session", job.by_session},
-          {"slice_time_reference", job.slice_time_reference},
-          {"effects", "percent of the voxel's mean"},
-          {"runs", runs},
-          {"contrasts", contrasts},
-          {"files", glm.files},
-          {"made_from", record}};
-}
-
 /// The model last: once it is there, the subject is finished.
 void keep(const GlmJob& job, const std::string& subject, const std::vector<std::size_t>& runs,
           const std::string& record, SubjectGlm& glm) {
@@ -260,6 +220,12 @@ void keep(const GlmJob& job, const std::string& subject, const std::vector<std::
   for (const RunFacts& run : glm.runs) {
     glm.files.push_back(design_file(subject, run.name));
     write_design(job.output / glm.files.back(), run.design);
+    glm.files.push_back(fs::path(glm.files.back()).replace_extension(".json").string());
+    write_file(job.output / glm.files.back(), json{{"RepetitionTime", run.tr_s}}.dump(2) + "\n");
+    const std::string name =
+        fmt::format("{}{}_stat-rsquared_statmap{}", folder_of(subject), run.name, map_ending(job.voxels->mask.grid));
+    glm.files.push_back(write_map(job.output, name, *job.voxels, {run.r_squared.begin(), run.r_squared.end()}, like,
+                                  "share of variance explained"));
   }
   for (const GlmMap& map : glm.maps) {
     const std::string stem = fmt::format("{}sub-{}_", folder_of(subject), subject);
@@ -277,6 +243,8 @@ void keep(const GlmJob& job, const std::string& subject, const std::vector<std::
   }
   glm.files.push_back(
       write_map(job.output, subject_mean_file(subject, job.voxels->mask.grid), *job.voxels, glm.mean, like, "mean"));
+  glm.files.push_back(statmap_file(subject));
+  write_file(job.output / glm.files.back(), statmap_json(job).dump(2) + "\n");
   write_file(job.output / model_file(subject), model_json(job, subject, glm, record).dump(2) + "\n");
   glm.files.push_back(model_file(subject));
 }

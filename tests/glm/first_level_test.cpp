@@ -71,7 +71,8 @@ TEST(FirstLevel, PercentIsOfTheMeanOfKeptVolumes) {
     const double mean = (series.values.col(v).cast<double>().sum() - 900) / (kVolumes - 1);
     scaled.values.col(v) = (100 * (series.values.col(v).cast<double>().array() / mean - 1)).cast<float>();
   }
-  const auto expected = first_level({make_run("r", scaled)}, {{"a", "a"}}, {.percent = false}).contrasts[0].maps;
+  const auto expected =
+      first_level({make_run("r", scaled)}, {{"a", "a"}}, {.scaling = SignalScaling::none}).contrasts[0].maps;
   EXPECT_LE((percent.effect - expected.effect).norm(), 1e-5 * expected.effect.norm());
   EXPECT_LE((percent.stat - expected.stat).norm(), 1e-5 * expected.stat.norm());
 }
@@ -190,14 +191,55 @@ TEST(FirstLevel, StandardisedSeriesHaveNoPercent) {
   EXPECT_EQ(result.contrasts[0].maps.effect.cwiseAbs().maxCoeff(), 0);
   ASSERT_EQ(warnings.entries().size(), 1U);
   EXPECT_THAT(warnings.entries()[0].message, HasSubstr("40 of 40 voxels have a mean of 0"));
-  EXPECT_GT(first_level({make_run("r", series)}, {{"a", "a"}}, {.percent = false}).contrasts[0].maps.z[3], 5);
+  EXPECT_GT(first_level({make_run("r", series)}, {{"a", "a"}}, {.scaling = SignalScaling::none}).contrasts[0].maps.z[3],
+            5);
+}
+
+// Scaling the series before the fit and asking for effects in their unit is the same as each scaling.
+TEST(FirstLevel, PercentOfWhatIsAskedFor) {
+  Series series = make_series(16, {"a", "b"});
+  for (Eigen::Index v = 0; v < kVoxels; ++v) series.values.col(v) *= 1 + 0.1F * static_cast<float>(v);
+  series.keep.assign(kVolumes, 1);
+  series.keep[50] = 0;
+  series.values.row(50).setConstant(900);
+  double grand = 0;
+  for (Eigen::Index t = 0; t < kVolumes; ++t) {
+    if (t != 50) grand += series.values.row(t).cast<double>().mean() / (kVolumes - 1);
+  }
+  Series by_grand = series, by_volume = series;
+  for (Eigen::Index t = 0; t < kVolumes; ++t) {
+    const Eigen::RowVectorXd row = series.values.row(t).cast<double>();
+    by_grand.values.row(t) = (100 * (row.array() / grand - 1)).cast<float>();
+    by_volume.values.row(t) = (100 * (row.array() / row.mean() - 1)).cast<float>();
+  }
+  for (const auto& [scaling, scaled] :
+       {std::pair(SignalScaling::grand, &by_grand), std::pair(SignalScaling::volume, &by_volume)}) {
+    FirstLevelModel model({{"a", "a"}, {"level", "constant"}}, {.scaling = scaling});
+    model.add(make_run("r", series));
+    const MatrixF residuals = model.last_residuals(series);
+    const FirstLevelResult found = model.result();
+    FirstLevelModel direct({{"a", "a"}, {"level", "constant"}}, {.scaling = SignalScaling::none});
+    direct.add(make_run("r", *scaled));
+    const MatrixF expected_residuals = direct.last_residuals(*scaled);
+    const FirstLevelResult expected = direct.result();
+    for (std::size_t c = 0; c < 2; ++c) {
+      const ContrastMaps &a = found.contrasts[c].maps, &b = expected.contrasts[c].maps;
+      EXPECT_LE((a.effect - b.effect).norm(), 1e-4 * b.effect.norm()) << signal_scaling_name(scaling) << c;
+      EXPECT_LE((a.variance - b.variance).norm(), 1e-3 * b.variance.norm()) << signal_scaling_name(scaling) << c;
+    }
+    EXPECT_LE((residuals - expected_residuals).norm(), 1e-3F * expected_residuals.norm());
+    EXPECT_EQ(parse_signal_scaling(signal_scaling_name(scaling)), scaling);
+  }
+  EXPECT_THROW(parse_signal_scaling("mean"), UsageError);
+  series.values.row(7).setZero();
+  EXPECT_THROW(first_level({make_run("r", series)}, {{"a", "a"}}, {.scaling = SignalScaling::volume}), DataError);
 }
 
 // What is left is the scaled series less what the design explains; the design is orthogonal to it.
 TEST(FirstLevel, ResidualsAreWhatTheDesignLeaves) {
   const Series series = make_series(15, {"a", "b"});
-  for (const bool percent : {true, false}) {
-    FirstLevelModel model({{"a", "a"}}, {.noise = NoiseModel::ols, .percent = percent});
+  for (const SignalScaling scaling : {SignalScaling::voxel, SignalScaling::none}) {
+    FirstLevelModel model({{"a", "a"}}, {.noise = NoiseModel::ols, .scaling = scaling});
     EXPECT_THROW(model.last_residuals(series), UsageError);
     model.add(make_run("r", series));
     const MatrixF residuals = model.last_residuals(series);
@@ -205,7 +247,10 @@ TEST(FirstLevel, ResidualsAreWhatTheDesignLeaves) {
     const MatrixD& design = result.runs[0].design.values;
     const Eigen::VectorXd y = series.values.col(3).cast<double>();
     const Eigen::VectorXd left = y - design * (design.transpose() * design).ldlt().solve(design.transpose() * y);
-    const double scale = percent ? 100 / y.mean() : 1;
+    const double scale = scaling == SignalScaling::voxel ? 100 / y.mean() : 1;
+    const double variation = (y.array() - y.mean()).square().sum();
+    EXPECT_NEAR(result.runs[0].r_squared[3], 1 - left.squaredNorm() / variation, 1e-6);
+    EXPECT_EQ(result.runs[0].tr_s, kTr_s);
     EXPECT_LE((residuals.col(3).cast<double>() - scale * left).norm(), 1e-4 * scale * left.norm());
     EXPECT_EQ(result.runs[0].df, static_cast<double>(kVolumes - result.runs[0].rank));
   }

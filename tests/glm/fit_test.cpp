@@ -355,6 +355,34 @@ TEST(Fit, MeansOfResidualsAreEachVoxelsOwn) {
   }
 }
 
+// Of the series as they are: one less the variance of y − X·β over that of y, at the kept volumes.
+TEST(Fit, ShareOfVarianceExplained) {
+  const DesignMatrix design = block_design(80);
+  MatrixD data = ar1_noise(80, 4, 0.5, 13);
+  data.array() += 1000;
+  data.col(1) += 3 * design.values.col(0);
+  data.col(3).setConstant(7);
+  std::vector<std::uint8_t> keep(80, 1);
+  keep[20] = keep[21] = 0;
+  data.row(20).setConstant(1e5);
+  for (const NoiseModel noise : {NoiseModel::ols, NoiseModel::ar1, NoiseModel{2}}) {
+    const GlmFit fit = fit_glm(data, design, noise, keep);
+    for (Eigen::Index v = 0; v < 3; ++v) {
+      const Eigen::VectorXd left = data.col(v) - design.values * fit.coefficients.col(v);
+      double mean = 0, variation = 0, unexplained = 0;
+      for (Eigen::Index t = 0; t < 80; ++t) mean += keep[static_cast<std::size_t>(t)] * data(t, v) / 78;
+      for (Eigen::Index t = 0; t < 80; ++t) {
+        if (keep[static_cast<std::size_t>(t)] == 0) continue;
+        variation += (data(t, v) - mean) * (data(t, v) - mean);
+        unexplained += left[t] * left[t];
+      }
+      EXPECT_NEAR(fit.r_squared[v], 1 - unexplained / variation, 1e-9) << noise_model_name(noise) << v;
+    }
+    EXPECT_GT(fit.r_squared[1], 0.3);
+    EXPECT_EQ(fit.r_squared[3], 0);
+  }
+}
+
 TEST(Fit, FewerVolumesThanRegressorsAreRefused) {
   const MatrixD data = ar1_noise(40, 3, 0.2, 10);
   DesignMatrix design{ar1_noise(40, 45, 0, 11), {}};

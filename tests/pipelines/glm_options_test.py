@@ -71,6 +71,39 @@ def what_is_kept(data, out):
     assert model["runs"][1]["columns"] == names and model["contrasts"][0]["formula"] == "state1 - state2", model
     for file in results(out)["files"]:
         assert (out / file).exists(), file
+    func = out / "sub-02" / "func"
+    assert json.loads((func / "sub-02_task-states_run-02_design.json").read_text())["RepetitionTime"] == 2
+    described = json.loads((func / "sub-02_statmap.json").read_text())
+    assert described["ModelParameters"]["drift"] == "cosine" and "rsquared" in described["Description"], described
+    share = image(func / "sub-02_task-states_run-02_stat-rsquared_statmap.nii.gz")
+    assert all(0 <= value < 1 for value in share) and max(share) > 0.2, (min(share), max(share))
+
+
+def scalings_and_drifts(data, folder):
+    """Effects in percent of three things, and powers of time in place of cosines."""
+    one = ["--participant-label", "01", "--run", "01", *QUESTION, "--noise", "ols"]
+    for scaling in ("voxel", "grand", "none", "volume"):
+        run("glm", data, folder / scaling, *one, "--scaling", scaling, "--high-pass", "none", "--drift-order", "2")
+    names, _ = table(folder / "grand" / "sub-01" / "func" / "sub-01_task-states_run-01_design.tsv")
+    assert [name for name in names if name.startswith("drift")] == ["drift_1", "drift_2"], names
+    raw, percent, grand = (maps(folder / name, "difference", "effect") for name in ("none", "voxel", "grand"))
+    ratios = [b / a for a, b in zip(raw, grand) if a != 0]
+    assert len(ratios) > 50 and max(ratios) - min(ratios) < 1e-3 * max(ratios), "one factor for all voxels"
+    own = [b / a for a, b in zip(raw, percent) if a != 0]
+    assert max(own) - min(own) > 1e-3 * max(own) and min(own) > 0, "a factor for each voxel"
+    assert abs(math.log(ratios[0] / (sum(own) / len(own)))) < 0.2, "about the same"
+    t = [maps(folder / name, "difference", "t") for name in ("none", "voxel", "grand", "volume")]
+    for other in t[1:3]:
+        assert all(abs(a - b) < 1e-3 * max(1, abs(a)) for a, b in zip(t[0], other))
+    assert any(abs(a - b) > 1e-2 for a, b in zip(t[0], t[3])), "what volumes share is taken away"
+    model = json.loads((folder / "grand" / "sub-01" / "func" / "sub-01_desc-glm_model.json").read_text())
+    assert model["scaling"] == "grand" and model["drift"] == "polynomial" and model["drift_order"] == 2, model
+    assert "powers of time up to 2 as drifts" in (folder / "grand" / "report.html").read_text()
+    errors, _ = run("glm", data, folder / "bad", *QUESTION, "--drift-order", "2", status=2)
+    assert "--high-pass none" in errors, errors
+    run("glm", data, folder / "flat", *one, "--high-pass", "none", "--drift-order", "0")
+    names, _ = table(folder / "flat" / "sub-01" / "func" / "sub-01_task-states_run-01_design.tsv")
+    assert names == ["state1", "state2", "constant"], names
 
 
 def reuse(data, folder):
@@ -359,6 +392,7 @@ with Folder() as folder:
     two_groups(data, folder / "groups")
     what_is_kept(data, folder / "groups")
     questions(data, folder)
+    scalings_and_drifts(data, folder)
     f_over_subjects(data, folder)
     stats_model(data, folder)
     sessions_and_wildcards(folder)
