@@ -93,6 +93,8 @@ void read_cleaning(const CommandArguments& arguments, CleanOptions& clean) {
   }
 }
 
+const std::vector<std::string> kRegionStatistics{
+    "mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation"};
 const std::vector<std::string> kSplitUnits{"auto", "subject", "run", "block", "occurrence", "group", "shuffled"};
 
 void read_split_options(const CommandArguments& arguments, EvaluationOptions& options) {
@@ -186,6 +188,9 @@ OptionGroup preprocess_options() {
        input_path("spheres", "FILE",
                   "Spheres as regions: a table with the columns x, y, z (mm in the runs' space) and name"),
        number("sphere-radius", "MM", "Radius of the spheres; without it the voxel that holds the point").range(0, 100),
+       choice("region-statistic", kRegionStatistics,
+              "What the value of a region is, of the values of its voxels; of spheres and geometric parcels too")
+           .by_default("mean"),
        allow_resample_option("A mask or atlas on another grid"),
        text(
            "features", "KIND",
@@ -384,6 +389,7 @@ PrepareOptions read_series_options(const CommandArguments& arguments) {
     options.level = arguments.text("analysis_level") == "group" ? AnalysisLevel::group : AnalysisLevel::participant;
   }
   options.preprocess.fwhm_mm = arguments.number("fwhm");
+  options.preprocess.region_statistic = *parse_region_statistic(arguments.text("region-statistic"));
   read_confound_options(arguments, options.preprocess);
   options.preprocess.drop_first = static_cast<int>(arguments.integer("drop-first"));
   read_surfaces(arguments, options);

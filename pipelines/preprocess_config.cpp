@@ -18,6 +18,9 @@ toml::table to_table(const PreprocessOptions& options) {
   table.insert("fwhm_mm", options.fwhm_mm);
   const std::string surfaces = options.surfaces ? surfaces_fingerprint(*options.surfaces) : options.surfaces_hash;
   if (options.fwhm_mm > 0 && !surfaces.empty()) table.insert("surfaces", surfaces);
+  if (options.region_statistic != RegionStatistic::mean) {
+    table.insert("region_statistic", region_statistic_name(options.region_statistic));
+  }
   table.insert("detrend", options.clean.detrend);
   table.insert("filter", to_string(options.clean.filter));
   if (options.clean.high_pass_hz) table.insert("high_pass_hz", *options.clean.high_pass_hz);
@@ -41,6 +44,7 @@ toml::table all_keys() {
   options.clean.high_pass_hz = options.clean.low_pass_hz = 1.0;
   options.fd_threshold_mm = options.std_dvars_threshold = 1.0;
   options.shortest_segment = 1;
+  options.region_statistic = RegionStatistic::median;
   options.regress_confounds = false;
   return to_table(options);
 }
@@ -65,6 +69,11 @@ std::optional<Value> get(const toml::table& table, std::string_view key) {
   throw DataError(fmt::format("preprocessing configuration: '{}' has a value of another type than expected", key));
 }
 
+RegionStatistic statistic_of(const std::string& name) {
+  if (const auto statistic = parse_region_statistic(name)) return *statistic;
+  throw DataError(fmt::format("preprocessing configuration: there is no statistic of regions '{}'", name));
+}
+
 }  // namespace
 
 std::string preprocess_to_toml(const PreprocessOptions& options) {
@@ -84,6 +93,7 @@ PreprocessOptions preprocess_from_toml(std::string_view text) {
   PreprocessOptions options;
   options.fwhm_mm = get<double>(table, "fwhm_mm").value_or(options.fwhm_mm);
   options.surfaces_hash = get<std::string>(table, "surfaces").value_or("");
+  if (const auto name = get<std::string>(table, "region_statistic")) options.region_statistic = statistic_of(*name);
   options.clean.detrend = get<bool>(table, "detrend").value_or(options.clean.detrend);
   if (const auto name = get<std::string>(table, "filter")) options.clean.filter = temporal_filter(*name);
   options.clean.high_pass_hz = get<double>(table, "high_pass_hz");

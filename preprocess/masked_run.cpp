@@ -86,8 +86,8 @@ std::vector<float> VoxelRecord::mean() const {
   return result;
 }
 
-Extractor::Extractor(const FeatureSpace& features, std::vector<std::uint8_t> usable)
-    : features_(features), usable_(std::move(usable)) {
+Extractor::Extractor(const FeatureSpace& features, std::vector<std::uint8_t> usable, RegionStatistic statistic)
+    : features_(features), usable_(std::move(usable)), statistic_(statistic) {
   if (features.kind == FeatureKind::parcels) regions_.emplace(features.parcel_of_voxel, features.count(), usable_);
   if (features.kind != FeatureKind::maps) return;
   MatrixD maps = features.map_weights.cast<double>();
@@ -103,9 +103,9 @@ void Extractor::take(std::span<const float> voxels, std::span<float> values) con
       std::copy(voxels.begin(), voxels.end(), values.begin());
       break;
     case FeatureKind::parcels: {
-      std::vector<double> means(values.size());
-      regions_->apply(voxels, RegionStatistic::mean, means);
-      std::copy(means.begin(), means.end(), values.begin());
+      std::vector<double> of_regions(values.size());
+      regions_->apply(voxels, statistic_, of_regions);
+      std::copy(of_regions.begin(), of_regions.end(), values.begin());
       break;
     }
     case FeatureKind::maps:

@@ -41,13 +41,15 @@ class VoxelRecord {
 class Extractor {
  public:
   /// Voxels with `usable` = 0 are left out of parcels and maps; empty: none are.
-  Extractor(const FeatureSpace& features, std::vector<std::uint8_t> usable);
+  Extractor(const FeatureSpace& features, std::vector<std::uint8_t> usable,
+            RegionStatistic statistic = RegionStatistic::mean);
 
   void take(std::span<const float> voxels, std::span<float> values) const;
 
  private:
   const FeatureSpace& features_;
   std::vector<std::uint8_t> usable_;
+  RegionStatistic statistic_;
   std::optional<Regions> regions_;
   std::optional<MapProjection> projection_;
 };

@@ -196,7 +196,8 @@ std::vector<std::string> describe_steps(const PreprocessOptions& options, const 
         "Smoothed with a Gaussian of {:g} mm FWHM{}.", options.fwhm_mm,
         features.mask.grid.grayordinates == nullptr ? "" : " (about) along the cortex and within each deep structure"));
   }
-  const char* kinds[] = {"voxels of the mask", "parcels (mean over voxels)", "spatial maps (least squares)"};
+  const std::string parcels = fmt::format("parcels ({} over voxels)", region_statistic_name(options.region_statistic));
+  const char* kinds[] = {"voxels of the mask", parcels.c_str(), "spatial maps (least squares)"};
   notes.push_back(fmt::format("{} features: {}.", features.count(), kinds[static_cast<std::size_t>(features.kind)]));
   const auto censored = std::count(confounds.keep.begin(), confounds.keep.end(), 0);
   if (censored > 0) notes.push_back(fmt::format("{} of {} volumes were censored.", censored, confounds.keep.size()));
@@ -239,6 +240,13 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
                                const PreprocessOptions& options) {
   return with_context(fmt::format("preprocessing {}", run.id()), [&] {
     options.validate();
+    if (options.region_statistic != RegionStatistic::mean && features->kind != FeatureKind::parcels) {
+      throw UsageError(
+          fmt::format("the {} was asked for as the value of regions, and the features are {}; give regions "
+                      "(labels, spheres or parcels), or leave the statistic out",
+                      region_statistic_name(options.region_statistic),
+                      features->kind == FeatureKind::voxels ? "voxels" : "maps, fitted by least squares"));
+    }
     const ConfoundsOptions wanted = confounds_options(options);
     check_image_for(run.bold, wanted);
     MaskedRun file(run, *features, options);
@@ -259,12 +267,12 @@ PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const Featu
     PreprocessedRun result;
     MatrixF values(file.volumes(), features->count());
     VoxelRecord record(features->mask.size());
-    file.read(Extractor(*features, {}), values, &record);
+    file.read(Extractor(*features, {}, options.region_statistic), values, &record);
     const std::vector<std::uint8_t> usable = record.usable();
     const auto unusable = std::count(usable.begin(), usable.end(), 0);
     check_unusable(run, unusable, features->mask.size());
     if (unusable > 0 && features->kind != FeatureKind::voxels) {
-      file.read(Extractor(*features, usable), values, nullptr);
+      file.read(Extractor(*features, usable, options.region_statistic), values, nullptr);
     }
     result.usable = usable_features(values, confounds.keep);
     if (features->kind == FeatureKind::voxels) {

@@ -12,6 +12,7 @@
 #include "noema/io/series.h"
 #include "noema/preprocess/clean.h"
 #include "noema/preprocess/confounds.h"
+#include "noema/preprocess/regions.h"
 
 namespace noema {
 
@@ -22,6 +23,8 @@ struct PreprocessOptions {
   std::shared_ptr<const std::vector<SurfaceMesh>> surfaces;
   /// The fingerprint that `surfaces` must have where grayordinates are smoothed; empty: any.
   std::string surfaces_hash;
+  /// What a region's value is, of parcels; the features must be such, unless it is the mean.
+  RegionStatistic region_statistic = RegionStatistic::mean;
   /// Cleaning; `clean.tr_s` is the run's, whatever is given here.
   CleanOptions clean;
   /// See `confounds_strategy`.
@@ -71,9 +74,9 @@ struct PreprocessedRun {
 /// @throws ShapeError for a mask of another grid (names both files), unless the run may be resampled; DataError for
 /// more than a tenth of the mask constant
 ///         or not finite, a run shorter than the filter needs, all volumes censored, confounds that are missing or no
-///         numbers; UsageError for a high-pass above Nyquist, or grayordinates to be smoothed
-///         without meshes of their surfaces; what the readers throw; Cancelled. All but the first of
-///         the data errors come before the values are read.
+///         numbers; UsageError for a high-pass above Nyquist, a statistic of regions where there are none, or
+///         grayordinates to be smoothed without meshes of their surfaces; what the readers throw; Cancelled. All but
+///         the first of the data errors come before the values are read.
 PreprocessedRun preprocess_run(const Run& run, const std::shared_ptr<const FeatureSpace>& features,
                                const PreprocessOptions& options);
 

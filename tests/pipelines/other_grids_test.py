@@ -93,6 +93,15 @@ with Folder() as out:
     fine(other, [[v[x // 2 + nx * (y // 2 + ny * (z // 2))] for x, y, z in FINE_VOXELS] for v in volumes])
     refused("predict", ridge, other, out / "x", says=["15×13×7", "8×7×4", "--allow-resample"])
     run("predict", ridge, bold, out / "same")
+
+    # A model whose regions are medians reads medians.
+    run("train", data, out / "median", "--model", "ridge", "--samples", "blocks", "--delay", "4", "--spheres", spheres,
+        "--sphere-radius", "3.1", "--region-statistic", "median")
+    run("predict", out / "median/model-ridge.safetensors", bold, out / "by-median")
+    steps = json.loads(next((out / "by-median").rglob("*_predictions.json")).read_text())["Preprocessing"]
+    assert any("parcels (median over voxels)" in step for step in steps), steps
+    refused("preprocess", data, out / "x", "--features", "voxels", "--region-statistic", "sum", says=["the sum was", "voxels"])
+
     run("predict", ridge, other, out / "resampled", "--allow-resample")
     name = "sub-02/func/sub-02_task-look_run-1_desc-ridge_predictions"
     expected, found = table(out / f"same/{name}.tsv"), table(out / f"resampled/{name}.tsv")

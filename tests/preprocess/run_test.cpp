@@ -228,6 +228,32 @@ TEST_F(PreprocessRun, ParcelsAreMeansOverUsableVoxels) {
   EXPECT_TRUE(found.series.values.allFinite());
 }
 
+TEST_F(PreprocessRun, RegionsHaveTheStatisticAskedFor) {
+  for (std::int64_t t = 0; t < kVolumes; ++t) at(t, 3) = 5;  // left out
+  PreprocessOptions options = untouched();
+  const auto at_20 = [&](RegionStatistic statistic) {
+    options.region_statistic = statistic;
+    const PreprocessedRun found = preprocess(parcels(), options);
+    EXPECT_THAT(found.notes[0], HasSubstr(region_statistic_name(statistic)));
+    return static_cast<double>(found.series.values(20, 0));
+  };
+  std::vector<double> values;
+  for (std::int64_t v = 0; v < 50; ++v) {
+    if (v != 3) values.push_back(static_cast<double>(at(20, v)));
+  }
+  std::sort(values.begin(), values.end());
+  double sum = 0, squares = 0;
+  for (const double value : values) sum += value;
+  for (const double value : values) squares += (value - sum / 49) * (value - sum / 49);
+  EXPECT_NEAR(at_20(RegionStatistic::median), values[24], 1e-3);
+  EXPECT_NEAR(at_20(RegionStatistic::sum), sum, 1e-2);
+  EXPECT_NEAR(at_20(RegionStatistic::minimum), values.front(), 1e-3);
+  EXPECT_NEAR(at_20(RegionStatistic::maximum), values.back(), 1e-3);
+  EXPECT_NEAR(at_20(RegionStatistic::variance), squares / 49, 1e-3);
+  EXPECT_NEAR(at_20(RegionStatistic::standard_deviation), std::sqrt(squares / 49), 1e-3);
+  EXPECT_THROW(preprocess(features_, options), UsageError);  // voxels
+}
+
 TEST_F(PreprocessRun, MapsAreFittedByLeastSquares) {
   auto features = std::make_shared<FeatureSpace>(*features_);
   features->kind = FeatureKind::maps;
