@@ -1,6 +1,7 @@
 #include "noema/connectomics/connectivity.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <fmt/format.h>
@@ -16,6 +17,8 @@
 #include "noema/connectomics/unit_series.h"
 #include "noema/core/cancel.h"
 #include "noema/core/error.h"
+#include "noema/core/parallel.h"
+#include "noema/learn/torch_settings.h"
 
 namespace noema {
 namespace {
@@ -125,12 +128,16 @@ GroupConnectivity measure_connectivity(const std::vector<at::Tensor>& series, co
   if (tangent && series.size() < 2) {
     throw DataError("tangent: found one run, expected two or more: it tells how runs differ from their mean");
   }
-  std::vector<at::Tensor> matrices;
-  for (const at::Tensor& run : series) {
+  for (const at::Tensor& run : series) require_size(run, "series", -2, series.front().size(-2));
+  std::vector<at::Tensor> matrices(series.size());
+  const bool recorded = at::GradMode::is_enabled();
+  parallel_tasks(static_cast<std::int64_t>(series.size()), [&](std::int64_t i) {
     check_cancelled();
-    require_size(run, "series", -2, series.front().size(-2));
-    matrices.push_back(run_connectivity(run, options.kind, options.estimator));
-  }
+    const OneTorchThread one;
+    const at::AutoGradMode mode(recorded);
+    const auto run = static_cast<std::size_t>(i);
+    matrices[run] = run_connectivity(series[run], options.kind, options.estimator);
+  });
   GroupConnectivity result;
   result.matrices = at::stack(matrices);
   const auto count = static_cast<std::int64_t>(series.size());
@@ -140,8 +147,14 @@ GroupConnectivity measure_connectivity(const std::vector<at::Tensor>& series, co
   SpdMeanOptions mean;
   mean.weights = shares;
   mean.published = options.published;
-  result.group = spd_mean(result.matrices, tangent ? options.reference : SpdMean::euclidean, mean);
-  if (tangent) result.matrices = to_tangent(result.matrices, result.group);
+  mean.tolerance = result.matrices.scalar_type() == at::kDouble ? 1e-9 : 0;
+  if (!tangent) {
+    result.group = spd_mean(result.matrices, SpdMean::euclidean, mean);
+    return result;
+  }
+  const TangentSpace space = tangent_space(result.matrices, options.reference, mean);
+  result.group = space.mean;
+  result.matrices = space.tangents;
   return result;
 }
 

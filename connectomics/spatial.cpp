@@ -3,7 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/atan2.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
@@ -13,10 +13,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "noema/connectomics/shapes.h"
 #include "noema/core/error.h"
+#include "noema/core/parallel.h"
 
 namespace noema {
 namespace {
@@ -74,6 +79,26 @@ Centred centred(const at::Tensor& weights, const at::Tensor& coordinates, Geomet
   return {centres, total};
 }
 
+/// Places of the smallest distances, ascending, of equals the first: as many as `places` holds.
+void smallest_of(std::span<const double> distances, std::span<std::int64_t> places) {
+  std::vector<std::pair<double, std::int64_t>> best;  // a heap with the largest on top
+  best.reserve(places.size());
+  for (std::size_t i = 0; i < distances.size(); ++i) {
+    const std::pair one{std::isnan(distances[i]) ? std::numeric_limits<double>::infinity() : distances[i],
+                        static_cast<std::int64_t>(i)};
+    if (best.size() == places.size()) {
+      if (one >= best.front()) continue;
+      std::pop_heap(best.begin(), best.end());
+      best.back() = one;
+    } else {
+      best.push_back(one);
+    }
+    std::push_heap(best.begin(), best.end());
+  }
+  std::sort_heap(best.begin(), best.end());
+  for (std::size_t k = 0; k < places.size(); ++k) places[k] = best[k].second;
+}
+
 }  // namespace
 
 at::Tensor distance_matrix(const at::Tensor& a, const at::Tensor& b, Geometry geometry) {
@@ -102,14 +127,22 @@ at::Tensor nearest_centres(const at::Tensor& coordinates, const at::Tensor& cent
     throw UsageError(
         fmt::format("nearest centres: found a count of {}, expected 1 to {}, the centres", count, centres.size(0)));
   }
-  std::vector<at::Tensor> parts;
-  const std::int64_t block = 4096;
-  for (std::int64_t first = 0; first < coordinates.size(0); first += block) {
-    const at::Tensor some = coordinates.detach().slice(0, first, std::min(first + block, coordinates.size(0)));
-    const at::Tensor order = distance_matrix(some, centres.detach(), geometry).argsort(/*stable=*/true, 1);
-    parts.push_back(order.slice(1, 0, count));
+  const std::int64_t points = coordinates.size(0), parcels = centres.size(0), block = 4096;
+  at::Tensor result = at::empty({points, count}, at::kLong);
+  for (std::int64_t first = 0; first < points; first += block) {
+    const at::Tensor some = coordinates.detach().slice(0, first, std::min(first + block, points));
+    const at::Tensor distances =
+        distance_matrix(some, centres.detach(), geometry).to(at::kCPU, at::kDouble).contiguous();
+    const double* of_points = distances.const_data_ptr<double>();
+    std::int64_t* nearest = result.mutable_data_ptr<std::int64_t>() + first * count;
+    parallel_for(some.size(0), 64, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        smallest_of({of_points + i * parcels, static_cast<std::size_t>(parcels)},
+                    {nearest + i * count, static_cast<std::size_t>(count)});
+      }
+    });
   }
-  return at::cat(parts);
+  return result.to(coordinates.device());
 }
 
 at::Tensor compactness(const at::Tensor& weights, const at::Tensor& coordinates, Geometry geometry, double floor) {

@@ -1,7 +1,6 @@
 // Spectral functions of symmetric matrices as autograd functions.
 #include "noema/connectomics/spd.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -21,6 +20,8 @@
 #include "noema/connectomics/shapes.h"
 #include "noema/connectomics/spectral.h"
 #include "noema/core/error.h"
+#include "noema/core/parallel.h"
+#include "noema/learn/torch_settings.h"
 
 namespace noema {
 namespace {
@@ -137,25 +138,34 @@ void require_first_order(const char* name) {
   }
 }
 
+void by_matrix(const at::Tensor& matrices, const std::function<void(std::int64_t, std::int64_t)>& body) {
+  const auto plain = [&](std::int64_t begin, std::int64_t end) {
+    const at::AutoGradMode off(false);
+    body(begin, end);
+  };
+  if (!matrices.is_cpu()) return plain(0, matrices.size(0));
+  parallel_tasks(matrices.size(0), [&](std::int64_t i) {
+    const OneTorchThread one;
+    plain(i, i + 1);
+  });
+}
+
 Eigensystem eigensystem(const at::Tensor& matrix) {
   if (!matrix.isfinite().all().item<bool>()) {
     throw NumericalError("matrix: found numbers that are not finite, expected a symmetric matrix of finite ones");
   }
   const at::Tensor all = matrix.detach();
-  if (!all.is_cpu() || all.dim() == 2) {
+  if (all.dim() == 2) {
     const auto [values, vectors] = at::linalg_eigh(all);
     return {values, vectors};
   }
-  // LAPACK's threads gain little in one matrix; matrices side by side gain all.
   const std::int64_t n = all.size(-1);
   const at::Tensor flat = all.reshape({-1, n, n});
   at::Tensor values = at::empty({flat.size(0), n}, all.options()), vectors = at::empty_like(flat);
-  at::parallel_for(0, flat.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const auto [value, vector] = at::linalg_eigh(flat[i]);
-      values[i].copy_(value);
-      vectors[i].copy_(vector);
-    }
+  by_matrix(flat, [&](std::int64_t begin, std::int64_t end) {
+    const auto [value, vector] = at::linalg_eigh(flat.slice(0, begin, end));
+    values.slice(0, begin, end).copy_(value);
+    vectors.slice(0, begin, end).copy_(vector);
   });
   return {values.reshape(all.sizes().slice(0, static_cast<std::size_t>(all.dim() - 1))), vectors.reshape(all.sizes())};
 }

@@ -3,26 +3,17 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/full_like.h>
-#include <ATen/ops/linalg_cholesky_ex.h>
-#include <ATen/ops/linalg_matrix_exp.h>
-#include <ATen/ops/linalg_solve_triangular.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/where.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <cmath>
-#include <functional>
-#include <limits>
-#include <utility>
 #include <vector>
 
+#include "noema/connectomics/conjugate_gradients.h"
+#include "noema/connectomics/karcher.h"
 #include "noema/connectomics/shapes.h"
 #include "noema/connectomics/spectral.h"
 #include "noema/core/error.h"
@@ -40,159 +31,28 @@ at::Tensor weighted_sum(const at::Tensor& weights, const at::Tensor& x) {
   return (weights.unsqueeze(-1).unsqueeze(-1) * x).sum(-3);
 }
 
-/// Solves H V = G for a self-adjoint positive definite H on (P, P), to a relative residual `tolerance`.
-at::Tensor conjugate_gradients(const std::function<at::Tensor(const at::Tensor&)>& apply, const at::Tensor& g,
-                               double tolerance, int max_iterations) {
-  at::Tensor solution = at::zeros_like(g), residual = g, direction = g;
-  double square = g.square().sum().item<double>();
-  const double goal = square * tolerance * tolerance;
-  for (int i = 0; i < max_iterations && square > goal && square > 0; ++i) {
-    const at::Tensor image = apply(direction);
-    const double energy = (direction * image).sum().item<double>();
-    if (!(energy > 0)) break;  // nothing left but rounding
-    const double step = square / energy;
-    solution = solution + step * direction;
-    residual = residual - step * image;
-    const double next = residual.square().sum().item<double>();
-    direction = residual + (next / square) * direction;
-    square = next;
-  }
-  return solution;
-}
-
-/// R = L Lᵀ and L⁻¹. Seen from L the matrices have the same logarithms as from R^(1/2) up to one rotation of all, which
-/// changes neither norms nor the mean, and costs no eigenvectors.
-struct Frame {
-  at::Tensor factor, inverse;
-};
-
-Frame frame_of(const at::Tensor& matrix) {
-  const auto [factor, failed] = at::linalg_cholesky_ex(matrix);
-  if (failed.item<std::int64_t>() != 0) require_positive(eigensystem(matrix).values, "mean");
-  const at::Tensor identity = at::eye(matrix.size(-1), matrix.options().requires_grad(false));
-  return {factor, at::linalg_solve_triangular(factor, identity, /*upper=*/false)};
-}
-
-/// The matrices seen from R: L⁻¹ A L⁻ᵀ = Q Λ Qᵀ.
-struct Whitened {
-  Frame frame;
-  Eigensystem systems;  // (N, P), (N, P, P)
-  at::Tensor residual;  // Σ w log(L⁻¹ A L⁻ᵀ), (P, P)
-  double cost = 0;      // Σ w ‖log(L⁻¹ A L⁻ᵀ)‖²
-  double rounding = 0;  // what rounding leaves of the residual: ε times the mean condition
-};
-
-Whitened whitened(const at::Tensor& matrices, const at::Tensor& weights, const at::Tensor& reference) {
-  Whitened result;
-  result.frame = frame_of(reference);
-  result.systems = eigensystem(symmetrised(congruence(result.frame.inverse, matrices)));
-  require_positive(result.systems.values, "matrices");
-  const at::Tensor logs = result.systems.values.log();
-  result.residual = weighted_sum(weights, rebuilt(result.systems.vectors, logs));
-  result.cost = (weights * logs.square().sum(-1)).sum().item<double>();
-  const double epsilon = matrices.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
-                                                              : std::numeric_limits<double>::epsilon();
-  const at::Tensor &largest = result.systems.values.select(-1, -1), &smallest = result.systems.values.select(-1, 0);
-  result.rounding = epsilon * (weights * largest / smallest).sum().item<double>();
-  return result;
-}
-
-/// L exp(V) Lᵀ.
-at::Tensor moved(const Frame& frame, const at::Tensor& v) {
-  return symmetrised(congruence(frame.factor, symmetrised(at::linalg_matrix_exp(v))));
-}
-
-/// The Hessian of Σ w d²/2 at R, in coordinates where R = I: in each eigenbasis, entry (j, k) times (d/2) coth(d/2),
-/// d = log λ_j − log λ_k. Its eigenvalues are 1 or more.
-struct KarcherHessian {
-  at::Tensor vectors, factors, weights;
-  KarcherHessian(const Eigensystem& systems, const at::Tensor& w) : vectors(systems.vectors), weights(w) {
-    const at::Tensor logs = systems.values.log();
-    const at::Tensor half = (logs.unsqueeze(-1) - logs.unsqueeze(-2)) / 2;
-    const at::Tensor small = half.abs() < 1e-4;
-    const at::Tensor safe = at::where(small, at::full_like(half, 1), half);
-    factors = at::where(small, 1 + half.square() / 3, safe / safe.tanh());
-  }
-  at::Tensor operator()(const at::Tensor& v) const {
-    return weighted_sum(weights, spectral_derivative(vectors, factors, v));
-  }
-};
-
-[[noreturn]] void not_converged(const char* name, double residual, double tolerance, int iterations) {
+[[noreturn]] void not_converged(double residual, double tolerance, int iterations) {
   throw NumericalError(
-      fmt::format("{} mean: found a residual of {:.3g} after {} iterations, expected less than {:.3g}; "
+      fmt::format("Bures mean: found a residual of {:.3g} after {} iterations, expected less than {:.3g}; "
                   "recondition the matrices or allow more iterations",
-                  name, residual, iterations, tolerance));
-}
-
-at::Tensor karcher_newton(const at::Tensor& matrices, const at::Tensor& weights, double tolerance, int iterations) {
-  const double scale = std::sqrt(static_cast<double>(matrices.size(-1)));
-  at::Tensor mean = weighted_sum(weights, matrices);
-  Whitened here = whitened(matrices, weights, mean);
-  double norm = norm_of(here.residual) / scale;
-  for (int i = 0; i < iterations && norm > tolerance; ++i) {
-    const at::Tensor newton =
-        conjugate_gradients(KarcherHessian(here.systems, weights), here.residual, std::clamp(norm, 1e-6, 0.1), 200);
-    bool better = false;
-    for (double step = 1; step > 1e-6 && !better; step /= 2) {
-      const at::Tensor next = moved(here.frame, step * newton);
-      Whitened there = whitened(matrices, weights, next);
-      const double next_norm = norm_of(there.residual) / scale;
-      // Near the solution the cost is flat to rounding, and the residual decides.
-      better = there.cost < here.cost * (1 - 1e-8) || next_norm < norm;
-      if (better) {
-        mean = next;
-        here = std::move(there);
-        norm = next_norm;
-      } else if (norm <= here.rounding) {
-        return mean;
-      }
-    }
-    if (!better) break;
-  }
-  if (norm > std::max(tolerance, here.rounding)) not_converged("Karcher", norm, tolerance, iterations);
-  return mean;
-}
-
-/// nilearn's steps: unit steps, halved when the residual grows, until ‖residual‖/P² < 1e-7 or 30 of them.
-at::Tensor karcher_published(const at::Tensor& matrices, const at::Tensor& weights) {
-  const double entries = static_cast<double>(matrices.size(-1) * matrices.size(-1));
-  at::Tensor mean = weighted_sum(weights, matrices);
-  double step = 1, last = std::numeric_limits<double>::infinity(), norm = 0;
-  for (int i = 0; i < 30; ++i) {
-    const Whitened here = whitened(matrices, weights, mean);
-    norm = norm_of(here.residual);
-    mean = moved(here.frame, step * here.residual);
-    if (norm > last) step /= 2;
-    last = norm;
-    if (norm / entries < 1e-7) return mean;
-  }
-  not_converged("Karcher", norm / entries, 1e-7, 30);
+                  residual, iterations, tolerance));
 }
 
 class KarcherMean : public torch::autograd::Function<KarcherMean> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& matrices, const at::Tensor& weights,
                             double tolerance, std::int64_t iterations, bool published) {
-    const at::Tensor mean = published ? karcher_published(matrices, weights)
-                                      : karcher_newton(matrices, weights, tolerance, static_cast<int>(iterations));
+    const at::Tensor mean =
+        published ? karcher_published(matrices, weights)
+                  : karcher_newton(matrices, weights, {tolerance, static_cast<int>(iterations), false}).mean;
     context->save_for_backward({matrices, weights, mean});
     return mean;
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     require_first_order("Karcher mean");
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &matrices = saved[0], &weights = saved[1];
-    const Whitened here = whitened(matrices, weights, saved[2]);
-    const at::Tensor whitened_gradient = congruence(here.frame.factor.mT(), symmetrised(gradients[0]));
-    const double tolerance = matrices.scalar_type() == at::kFloat ? 1e-6 : 1e-14;
-    const at::Tensor solved =
-        conjugate_gradients(KarcherHessian(here.systems, weights), whitened_gradient, tolerance, 500);
-    const at::Tensor differences = divided_differences(SpectralFunction::log, 1, here.systems.values);
-    const at::Tensor per_matrix = spectral_derivative(here.systems.vectors, differences, solved);
-    const at::Tensor logs = rebuilt(here.systems.vectors, here.systems.values.log());
-    return {weights.unsqueeze(-1).unsqueeze(-1) * congruence(here.frame.inverse.mT(), per_matrix),
-            (logs * solved).sum({-2, -1}), at::Tensor(), at::Tensor(), at::Tensor()};
+    const auto [of_matrices, of_weights] = karcher_gradients(saved[0], saved[1], saved[2], gradients[0]);
+    return {of_matrices, of_weights, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -225,7 +85,7 @@ at::Tensor bures_fixed_point(const at::Tensor& matrices, const at::Tensor& weigh
     if (norm < tolerance) return mean;
     mean = symmetrised(congruence(roots.inverse, inner.matmul(inner)));
   }
-  not_converged("Bures", norm, tolerance, iterations);
+  not_converged(norm, tolerance, iterations);
 }
 
 class BuresMean : public torch::autograd::Function<BuresMean> {
@@ -273,28 +133,36 @@ at::Tensor mean_of_one(const at::Tensor& matrices, const at::Tensor& weights, Sp
   return weighted_sum(weights, symmetrised(matrices));
 }
 
+/// The options' weights with a sum of 1, of matrices that were checked.
+at::Tensor shares_of(const at::Tensor& matrices, const SpdMeanOptions& options) {
+  require_square(matrices, "matrices");
+  require_dimensions(matrices, "matrices", 3, "(…, N, P, P)");
+  const std::int64_t n = matrices.size(-3);
+  if (n == 0)
+    throw ShapeError(fmt::format("matrices: found none, shape {}, expected N ≥ 1", shape_text(matrices.sizes())));
+  if (!options.weights.defined()) {
+    return at::full({n}, 1.0 / static_cast<double>(n), matrices.options().requires_grad(false));
+  }
+  const at::Tensor& weights = options.weights;
+  require_dimensions(weights, "weights of matrices", 1, "(…, N)");
+  require_size(weights, "weights of matrices", -1, n);
+  if (!(weights.min().item<double>() >= 0 && weights.sum(-1).min().item<double>() > 0)) {
+    throw UsageError("weights of matrices: found negative ones or only zeros, expected ≥ 0 with a positive sum");
+  }
+  return weights / weights.sum(-1, true);
+}
+
+double tolerance_of(const at::Tensor& matrices, const SpdMeanOptions& options) {
+  if (options.tolerance > 0) return options.tolerance;
+  return matrices.scalar_type() == at::kFloat ? 1e-5 : 1e-12;
+}
+
 }  // namespace
 
 at::Tensor spd_mean(const at::Tensor& matrices, SpdMean mean, const SpdMeanOptions& options) {
-  require_square(matrices, "matrices");
-  require_dimensions(matrices, "matrices", 3, "(…, N, P, P)");
+  const at::Tensor weights = shares_of(matrices, options);
+  const double tolerance = tolerance_of(matrices, options);
   const std::int64_t n = matrices.size(-3), p = matrices.size(-1);
-  if (n == 0)
-    throw ShapeError(fmt::format("matrices: found none, shape {}, expected N ≥ 1", shape_text(matrices.sizes())));
-  at::Tensor weights = options.weights;
-  if (!weights.defined()) {
-    weights = at::full({n}, 1.0 / static_cast<double>(n), matrices.options().requires_grad(false));
-  } else {
-    require_dimensions(weights, "weights of matrices", 1, "(…, N)");
-    require_size(weights, "weights of matrices", -1, n);
-    if (!(weights.min().item<double>() >= 0 && weights.sum(-1).min().item<double>() > 0)) {
-      throw UsageError("weights of matrices: found negative ones or only zeros, expected ≥ 0 with a positive sum");
-    }
-    weights = weights / weights.sum(-1, true);
-  }
-  const double tolerance = options.tolerance > 0                  ? options.tolerance
-                           : matrices.scalar_type() == at::kFloat ? 1e-5
-                                                                  : 1e-12;
   std::vector<std::int64_t> batch = matrices.sizes().slice(0, static_cast<std::size_t>(matrices.dim() - 3)).vec();
   std::vector<std::int64_t> shape = batch;
   shape.push_back(n);
@@ -304,6 +172,22 @@ at::Tensor spd_mean(const at::Tensor& matrices, SpdMean mean, const SpdMeanOptio
     means.push_back(mean_of_one(all[i], weight[i], mean, options, tolerance));
   batch.insert(batch.end(), {p, p});
   return at::stack(means).reshape(batch);
+}
+
+TangentSpace tangent_space(const at::Tensor& matrices, SpdMean mean, const SpdMeanOptions& options) {
+  const at::Tensor weights = shares_of(matrices, options);
+  if (matrices.dim() != 3) {
+    throw ShapeError(fmt::format("matrices: found {}, expected (N, P, P)", shape_text(matrices.sizes())));
+  }
+  const bool recorded = at::GradMode::is_enabled() && (matrices.requires_grad() || weights.requires_grad());
+  if (mean == SpdMean::karcher && !options.published && !recorded) {
+    const Karcher found =
+        karcher_newton(symmetrised(matrices), weights,
+                       {tolerance_of(matrices, options), options.max_iterations, /*with_tangents=*/true});
+    return {found.mean, found.tangents};
+  }
+  const at::Tensor reference = spd_mean(matrices, mean, options);
+  return {reference, to_tangent(matrices, reference)};
 }
 
 at::Tensor to_tangent(const at::Tensor& matrices, const at::Tensor& reference) {

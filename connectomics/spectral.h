@@ -1,11 +1,19 @@
 // connectomics/spectral: eigenvalues, divided differences and the checks that the maps and means of SPD matrices share.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+
 #include "noema/connectomics/spd.h"
 
 namespace noema {
 
 enum class SpectralFunction { exp, log, power };
+
+/// Runs `body(begin, end)` over the first dimension of `matrices`, without gradients: on the CPU each matrix by itself,
+/// on the library's threads with one of LibTorch's (LAPACK's threads gain little in one matrix, matrices side by side
+/// gain all); elsewhere all at once.
+void by_matrix(const at::Tensor& matrices, const std::function<void(std::int64_t, std::int64_t)>& body);
 
 /// Eigensystem of a symmetric matrix without gradient. @throws NumericalError for numbers that are not finite.
 Eigensystem eigensystem(const at::Tensor& matrix);

@@ -29,8 +29,8 @@ at::Device torch_device() {
   return wanted;
 }
 
-OneTorchThread::OneTorchThread() { at::set_num_threads(1); }
+OneTorchThread::OneTorchThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
 
-OneTorchThread::~OneTorchThread() { at::set_num_threads(thread_count()); }
+OneTorchThread::~OneTorchThread() { at::set_num_threads(before_); }
 
 }  // namespace noema

@@ -22,6 +22,9 @@ class OneTorchThread {
   ~OneTorchThread();
   OneTorchThread(const OneTorchThread&) = delete;
   OneTorchThread& operator=(const OneTorchThread&) = delete;
+
+ private:
+  int before_;
 };
 
 }  // namespace noema

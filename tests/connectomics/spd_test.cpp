@@ -284,5 +284,26 @@ TEST(Tangent, RoundTripsAndGradients) {
   EXPECT_THROW(to_tangent(a, made_up_spd(1, 3)[0]), ShapeError);
 }
 
+TEST(Tangent, SpaceIsTheMeanAndTheTangentsThere) {
+  const at::Tensor a = made_up_spd(9, 12);
+  for (const SpdMean kind : kMeans) {
+    SpdMeanOptions options;
+    options.weights = made_up({9}, 3).abs() + 0.1;
+    const TangentSpace space = tangent_space(a, kind, options);
+    EXPECT_LT(largest_difference(space.mean, spd_mean(a, kind, options)), 1e-10) << static_cast<int>(kind);
+    EXPECT_LT(largest_difference(space.tangents, to_tangent(a, space.mean)), 1e-10) << static_cast<int>(kind);
+  }
+  // A tolerance at which the last step is seen in the tangents, which follow it.
+  SpdMeanOptions loose;
+  loose.tolerance = 1e-7;
+  const TangentSpace space = tangent_space(a, SpdMean::karcher, loose);
+  EXPECT_LT(karcher_residual(a, space.mean).item<double>(), 1e-7 * std::sqrt(12.0));
+  EXPECT_LT(largest_difference(space.tangents, to_tangent(a, space.mean)), 1e-7);
+  EXPECT_LT(gradient_error([](const auto& in) { return tangent_space(in[0], SpdMean::karcher).tangents; },
+                           {made_up_spd(3, 4)}),
+            1e-6);
+  EXPECT_THROW(tangent_space(a.unsqueeze(0), SpdMean::karcher), ShapeError);
+}
+
 }  // namespace
 }  // namespace noema

@@ -312,14 +312,71 @@ def searchlight(bench):
               lambda scores: np.abs(np.fromfile(out) - scores).max())
 
 
+def subjects_series(bench, regions=400, frames=500, subjects=20):
+    """(subjects, regions, frames): 20 networks that all share, each subject's own deviations, noise."""
+    random = np.random.default_rng(5)
+    shared = random.standard_normal((regions, 20))
+    series = np.empty((subjects, regions, frames))
+    for one in series:
+        mixing = shared + 0.5 * random.standard_normal(shared.shape)
+        one[:] = 0.4 * mixing @ random.standard_normal((20, frames)) + random.standard_normal((regions, frames))
+    series.tofile(bench.folder / "regions.f64")
+    return series
+
+
+def connectivity(bench, kind, aim):
+    """`kind` of 20 subjects × 400 regions × 500 frames; the tangent by nilearn's stopping rule or converged."""
+    from nilearn.connectome import ConnectivityMeasure
+    series = subjects_series(bench)
+    runs = [one.T for one in series]
+    out = bench.folder / "connectivity.f64"
+    bench.row(f"{kind}, 20 × 400 × 500", aim,
+              lambda: bench.ours("connectivity_times", kind, bench.folder / "regions.f64", *series.shape, 2, out),
+              lambda: ConnectivityMeasure(kind=kind.replace("-published", "").replace("-", " ")).fit_transform(runs),
+              lambda theirs: relative(np.fromfile(out).reshape(theirs.shape), theirs))
+
+
+def matrices(bench):
+    """Single matrices of 400 regions, beside numpy and scipy."""
+    import scipy.linalg
+    from scipy.spatial.distance import pdist, squareform
+    series = subjects_series(bench, subjects=1)[0]
+    covariance = np.cov(series)
+    affinity = np.exp(-squareform(pdist(np.random.default_rng(6).uniform(size=(1000, 3)))) ** 2 / 0.02)
+    np.fill_diagonal(affinity, 0)
+    covariance.tofile(bench.folder / "covariance.f64")
+    affinity.tofile(bench.folder / "affinity.f64")
+    out = bench.folder / "matrix.f64"
+
+    def log():
+        values, vectors = scipy.linalg.eigh(covariance)
+        return vectors * np.log(values) @ vectors.T
+
+    def eigenmaps():
+        degree = affinity.sum(0)
+        return 1 - scipy.linalg.eigh(affinity / np.sqrt(np.outer(degree, degree)))[0][-2:-12:-1]
+
+    for what, name, shape, theirs in (
+            ("covariance", "regions", series.shape, lambda: np.cov(series)),
+            ("log", "covariance", covariance.shape, log),
+            ("eigenvalues", "covariance", covariance.shape, lambda: np.linalg.eigh(covariance)[0]),
+            ("eigenmaps", "affinity", affinity.shape, eigenmaps)):
+        bench.row(f"{what} of {shape[0]} × {shape[1]}, beside numpy and scipy", 1,
+                  lambda: bench.ours("connectivity_times", f"{what}-of", bench.folder / f"{name}.f64", *shape, 5, out), theirs,
+                  lambda result: relative(np.fromfile(out).reshape(result.shape), result))
+
+
 ROWS = {
     "ar1": lambda bench: autoregression(bench, 1, 60000, 6),
     "ar2": lambda bench: autoregression(bench, 2, 20000, 25),
     "permutations": permutations,
     "band-pass": lambda bench: [band_pass(bench, ending) for ending in (".nii", ".nii.gz")],
     "cleaning": cleaning,
+    "connectivity": lambda bench: [connectivity(bench, *kind) for kind in (
+        ("correlation", 1), ("partial-correlation", 1), ("precision", 1), ("tangent", 3), ("tangent-published", 1))],
     "first-level": lambda bench: [first_level(bench, ending) for ending in (".nii", ".nii.gz")],
     "labels": labels,
+    "matrices": matrices,
     "resampling": resampling,
     "tfce": tfce,
     "searchlight": searchlight,

@@ -7,7 +7,7 @@
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$here/../../../cmake/bootstrap.sh"
-bootstrap_build clean_times decoding_times glm_times image_times inference_times run_times
+bootstrap_build clean_times connectivity_times decoding_times glm_times image_times inference_times run_times
 
 python="${NILEARN_PYTHON:-}"
 if [ -z "$python" ]; then

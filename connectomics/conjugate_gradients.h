@@ -1,0 +1,15 @@
+// connectomics/conjugate_gradients: symmetric linear equations through products alone.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+
+namespace noema {
+
+/// Solves H V = G for a self-adjoint positive definite H, to a residual of `tolerance` relative to G or as far as
+/// rounding lets it. No gradient.
+at::Tensor conjugate_gradients(const std::function<at::Tensor(const at::Tensor&)>& apply, const at::Tensor& g,
+                               double tolerance, int max_iterations);
+
+}  // namespace noema

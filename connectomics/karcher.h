@@ -1,0 +1,35 @@
+// connectomics/karcher: the affine-invariant mean of symmetric positive definite matrices, and what they are seen from
+// there.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <utility>
+
+namespace noema {
+
+struct Karcher {
+  at::Tensor mean;      // (P, P)
+  at::Tensor tangents;  // (N, P, P): log(R^(−1/2) A R^(−1/2)); undefined unless asked for
+};
+
+struct KarcherOptions {
+  double tolerance = 1e-10;  ///< of the residual ‖Σ w log(R^(−1/2) A R^(−1/2))‖/√P
+  int max_iterations = 100;
+  bool with_tangents = false;
+};
+
+/// Newton's method from `karcher_start`, of matrices (N, P, P) with weights (N) of sum 1; no gradient. Where the next
+/// residual would be ten times below the tolerance, judged by how the last step converged, it is not measured, and the
+/// tangents follow the last step to first order.
+/// @throws NumericalError
+Karcher karcher_newton(const at::Tensor& matrices, const at::Tensor& weights, const KarcherOptions& options);
+
+/// nilearn's steps and stopping rule: the mean. @throws NumericalError
+at::Tensor karcher_published(const at::Tensor& matrices, const at::Tensor& weights);
+
+/// The gradients with regard to matrices and weights of the mean that solves the equation, by implicit differentiation.
+std::pair<at::Tensor, at::Tensor> karcher_gradients(const at::Tensor& matrices, const at::Tensor& weights,
+                                                    const at::Tensor& mean, const at::Tensor& gradient);
+
+}  // namespace noema
