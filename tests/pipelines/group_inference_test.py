@@ -26,6 +26,8 @@ with Folder() as folder:
     run("simulate", data, "--subjects", "7", "--level", "0.3", *SMALL)
     states = sorted({row["trial_type"] for row in table_of(next(data.rglob("*_events.tsv")))})
     CONTRAST[1] = "difference=" + " - ".join(f"'{state}'" for state in states)
+    reverse = list(CONTRAST)  # has the larger positive effects
+    reverse[1] = "difference=" + " - ".join(f"'{state}'" for state in reversed(states))
     out = folder / "group"
     run("glm", data, out, *CONTRAST, "--permutations", "500", "--tfce", "--cluster-threshold", "5", "--alpha", "0.05")
     found = results(out)
@@ -101,25 +103,25 @@ with Folder() as folder:
 
     # A height of one's own; shares of truly active voxels, which a stricter confidence makes no larger.
     fixed = folder / "fixed"
-    run("glm", data, fixed, *CONTRAST, "--height", "2.5", "--discovery-heights", "2,3.5")
+    run("glm", data, fixed, *reverse, "--height", "2.5", "--discovery-heights", "2,3.5")
     z, kept = values_of(fixed, "stat-z_statmap.nii.gz"), values_of(fixed, "desc-thresholded_stat-z_statmap.nii.gz")
     assert all(k == (value if abs(value) > 2.5 else 0) for k, value in zip(kept, z)) and any(kept)
     assert "(as asked for)" in (fixed / "report.html").read_text()
     share = values_of(fixed, "desc-trueDiscoveries_stat-proportion_statmap.nii.gz")
     assert all((s == 0 or value > 2) and 0 <= s <= 1 for s, value in zip(share, z)) and max(share) > 0.1, max(share)
     strict = folder / "strict"
-    run("glm", data, strict, *CONTRAST, "--height", "2.5", "--discovery-heights", "2,3.5", "--discovery-alpha", "0.001")
+    run("glm", data, strict, *reverse, "--height", "2.5", "--discovery-heights", "2,3.5", "--discovery-alpha", "0.001")
     less = values_of(strict, "desc-trueDiscoveries_stat-proportion_statmap.nii.gz")
     assert all(b <= a for a, b in zip(share, less)) and sum(less) < sum(share), (sum(less), sum(share))
     of_clusters = [[float(row["true_discoveries"]) for row in table_of(place / "maps" / "contrast-difference_clusters.tsv")
                     if row["true_discoveries"] != "n/a"] for place in (fixed, strict)]
     assert sum(of_clusters[1]) < sum(of_clusters[0]), of_clusters
-    errors, _ = run("glm", data, folder / "bad", *CONTRAST, "--height", "2", "--alpha", "0.01", status=2)
+    errors, _ = run("glm", data, folder / "bad", *reverse, "--height", "2", "--alpha", "0.01", status=2)
     assert "--height" in errors, errors
 
     # Of positive effects alone: 1/128 at best, not 2/128, and nothing for negative ones.
     one = folder / "one-sided"
-    run("glm", data, one, *CONTRAST, "--permutations", "500", "--one-sided")
+    run("glm", data, one, *reverse, "--permutations", "500", "--one-sided")
     logp = values_of(one, "desc-permutation_stat-tlogp_statmap.nii.gz")
     t = values_of(one, "stat-t_statmap.nii.gz")
     both = values_of(out.parent / "group", "desc-permutation_stat-tlogp_statmap.nii.gz")
