@@ -73,7 +73,7 @@ TEST(HcpWindows, AreThoseOfTheRuleInWholeMilliseconds) {
       std::int64_t onset_ms = static_cast<std::int64_t>(random() % 4000);
       for (int i = 0; i < 12; ++i) {
         // A third of the edges fall on the begin of a volume.
-        if (random() % 3 == 0) onset_ms = onset_ms / tr_ms * tr_ms;
+        if (random() % 3 == 0) onset_ms = (onset_ms + tr_ms - 1) / tr_ms * tr_ms;
         std::int64_t duration_ms = static_cast<std::int64_t>(random() % 9000);
         if (random() % 3 == 0) duration_ms = duration_ms / tr_ms * tr_ms;
         trials.push_back({onset_ms, duration_ms, table.names[random() % 3]});
