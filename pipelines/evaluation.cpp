@@ -127,7 +127,7 @@ ModelEvaluation evaluate_model(const LearningProblem& problem, const ModelPlan& 
     options.permutations = plan.permutations;
     options.seed = seed;
     options.label = plan.name + ", permutations";
-    const PermutationTest test = permutation_test(problem, plan.factory, options);
+    const PermutationTest test = permutation_test(problem, plan.evaluated_factory(), options);
     scores.permutation = PermutationResult{test.p, test.n, test.null};
   }
   return result;

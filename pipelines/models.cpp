@@ -148,12 +148,15 @@ std::vector<std::string> wanted_models(const ModelOptions& options, SampleUnit u
 
 }  // namespace
 
-ClassifierFactory ModelPlan::resumable_factory() const {
-  return is_network ? on_clusters(with_checkpoints(on_features, checkpoint_folder)) : factory;
+ClassifierFactory ModelPlan::evaluated_factory() const {
+  return clusters > 0 ? rena_factory(factory, clusters) : factory;
 }
 
-ClassifierFactory ModelPlan::on_clusters(const ClassifierFactory& inner) const {
-  return clusters > 0 ? rena_factory(inner, clusters) : inner;
+ClassifierFactory ModelPlan::resumable_factory() const {
+  if (!is_network) return evaluated_factory();
+  ModelPlan kept = *this;
+  kept.factory = with_checkpoints(factory, checkpoint_folder);
+  return kept.evaluated_factory();
 }
 
 std::vector<std::string> model_names() {
@@ -189,9 +192,8 @@ std::vector<ModelPlan> plan_models(const ModelOptions& options, FeatureKind feat
     check_fits(known.name, features, unit, options.clusters);
     ModelPlan plan;
     plan.name = known.name;
-    plan.on_features = factory_of(known.name, options, kind_seen(options, features));
+    plan.factory = factory_of(known.name, options, kind_seen(options, features));
     plan.clusters = known.is_baseline ? 0 : options.clusters;
-    plan.factory = plan.on_clusters(plan.on_features);
     plan.is_baseline = known.is_baseline;
     plan.is_network = known.is_network;
     plan.uses_nuisance = plan.name == "nuisance";

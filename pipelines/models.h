@@ -20,9 +20,8 @@ void check_models(const std::vector<std::string>& names);
 
 struct ModelPlan {
   std::string name;
+  /// Of models on the features as they are, before voxels are joined to clusters.
   ClassifierFactory factory;
-  /// `factory` before voxels are joined to clusters.
-  ClassifierFactory on_features;
   int clusters = 0;
   bool is_baseline = false;
   /// Networks draw random numbers and bring threads of their own.
@@ -35,10 +34,10 @@ struct ModelPlan {
   /// permutations would be too many.
   std::filesystem::path checkpoint_folder;
 
-  /// `factory`, with checkpoints.
+  /// Models as they are evaluated: on `clusters` clusters of the voxels, if any.
+  ClassifierFactory evaluated_factory() const;
+  /// The same, with checkpoints of networks.
   ClassifierFactory resumable_factory() const;
-  /// Models of `inner` on so many clusters of the voxels; without clusters `inner` itself.
-  ClassifierFactory on_clusters(const ClassifierFactory& inner) const;
 };
 
 /// The models to evaluate: those asked for, else ridge, logistic and long-conv (and fc-ridge where a run is a sample),
