@@ -104,9 +104,9 @@ class ContrastWriter {
         effects.front().rows(), question.design.values.cols() > 1 ? ", of what the model's other columns leave" : "",
         stat, found.voxels.p.minCoeff(), found.cluster_size->p.minCoeff(), found.cluster_mass->p.minCoeff(),
         options_.cluster_forming_p,
-        options_.one_sided ? "positive effects alone, t"
-        : map.is_f()       ? "F"
-                           : "|t|",
+        map.is_f()           ? "F"
+        : options_.one_sided ? "positive effects alone, t"
+                             : "|t|",
         found.cluster_threshold,
         found.tfce ? fmt::format(", of TFCE {:.4g}", found.tfce->p.minCoeff()) : std::string()));
   }

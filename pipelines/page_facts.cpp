@@ -8,6 +8,7 @@
 #include <map>
 
 #include "noema/decoders/network_classifier.h"
+#include "noema/learn/rena_classifier.h"
 #include "noema/pipelines/command_output.h"
 
 namespace noema {
@@ -118,7 +119,8 @@ std::vector<std::string> mixer_sentences(const std::vector<ModelEvaluation>& mod
   std::vector<std::string> sentences;
   for (const ModelEvaluation& model : models) {
     const auto& fitted = model.cross_validation.models;
-    const auto* network = fitted.empty() ? nullptr : dynamic_cast<const NetworkClassifier*>(fitted.front().get());
+    if (fitted.empty()) continue;
+    const auto* network = dynamic_cast<const NetworkClassifier*>(&beneath_clusters(*fitted.front()));
     if (network == nullptr) continue;
     std::vector<std::string> parts;
     for (const MixerCost& mixer : network->network().mixer_costs()) {

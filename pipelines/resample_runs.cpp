@@ -81,6 +81,21 @@ void write_mask(const fs::path& path, const fs::path& mask, const Grid& grid) {
   write_image(path, resample_image(image, grid, nearest), {.type = NiftiType::uint8});
 }
 
+/// With the file beside it that tells masks of components. Six motion parameters of the HCP are known by the name of
+/// their file alone, which would be lost.
+void copy_confounds(const fs::path& from, const fs::path& to) {
+  if (from.extension() != ".tsv") {
+    throw UsageError(
+        fmt::format("'{}' is no table with names of columns, which a resampled run needs; give the runs' "
+                    "confounds as .tsv files",
+                    from.string()));
+  }
+  write_file(to, read_text_file(from));
+  fs::path sidecar = from, copied = to;
+  sidecar.replace_extension(".json");
+  if (fs::exists(sidecar)) write_file(copied.replace_extension(".json"), read_text_file(sidecar));
+}
+
 ResampledRun resample_run(const ResampleRunsOptions& options, const Run& run, const Target& target) {
   const Image recorded = read_image(run.bold);
   if (recorded.header.grid.grayordinates != nullptr) {
@@ -95,12 +110,11 @@ ResampledRun resample_run(const ResampleRunsOptions& options, const Run& run, co
   Image image = resample_image(recorded, grid, resampling);
   image.header.tr_s = tr_s;
   const std::string stem = stem_of(options, run, target).string();
+  if (!run.confounds.empty()) {
+    copy_confounds(run.confounds, fs::path(stem).parent_path() / (run.id() + "_desc-confounds_timeseries.tsv"));
+  }
   write_image(stem + "_boldref.nii.gz", mean_image(image));
   if (!run.mask.empty()) write_mask(stem + "_desc-brain_mask.nii.gz", run.mask, grid);
-  if (!run.confounds.empty()) {
-    const fs::path folder = fs::path(stem).parent_path();
-    write_file(folder / (run.id() + "_desc-confounds_timeseries.tsv"), read_text_file(run.confounds));
-  }
   write_file(stem + "_desc-preproc_bold.json", sidecar(options, run, tr_s, grid));
   write_image(stem + "_desc-preproc_bold.nii.gz", image);  // last: once it is there, the run is finished
   return {run.id(), image.header.volumes, grid, ""};

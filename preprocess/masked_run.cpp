@@ -45,13 +45,21 @@ std::function<void(std::span<float>)> make_smoother(const Grid& grid, const Prep
   return [smoother](std::span<float> values) mutable { smoother.apply(values); };
 }
 
-/// A run of parcels can give those alone.
-void check_parcels(const Run& run, const FeatureSpace& features) {
+/// A run of parcels can give those alone, whose values are means already.
+void check_parcels(const Run& run, const FeatureSpace& features, const PreprocessOptions& options) {
   const CiftiHeader header = read_cifti_header(run.bold);
-  if (!header.has_parcels() || parcel_features(header).parcel_of_voxel == features.parcel_of_voxel) return;
-  throw ShapeError(
-      fmt::format("'{}' has {} parcels that are not the {} in use; take files of one parcellation for all runs",
-                  run.bold.string(), header.parcels.size(), features.count()));
+  if (!header.has_parcels()) return;
+  if (parcel_features(header).parcel_of_voxel != features.parcel_of_voxel) {
+    throw ShapeError(
+        fmt::format("'{}' has {} parcels that are not the {} in use; take files of one parcellation for all runs",
+                    run.bold.string(), header.parcels.size(), features.count()));
+  }
+  if (options.region_statistic != RegionStatistic::mean) {
+    throw UsageError(fmt::format(
+        "'{}' holds means of parcels, and their {} is asked for; give runs of grayordinates (.dtseries.nii), or leave "
+        "the statistic out",
+        run.bold.string(), region_statistic_name(options.region_statistic)));
+  }
 }
 
 }  // namespace
@@ -132,7 +140,7 @@ MaskedRun::MaskedRun(const Run& run, const FeatureSpace& features, const Preproc
         run.bold.string(), run.mask.empty() ? "in use" : fmt::format("'{}'", run.mask.string()), describe(header.grid),
         describe(features.mask.grid)));
   }
-  if (features.kind == FeatureKind::parcels && grid.grayordinates != nullptr) check_parcels(run, features);
+  if (features.kind == FeatureKind::parcels && grid.grayordinates != nullptr) check_parcels(run, features, options);
   if (features.mask.voxels.empty()) {
     throw DataError(fmt::format("'{}': the mask keeps no voxel, so there is nothing to read", run.bold.string()));
   }

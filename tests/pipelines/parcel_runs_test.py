@@ -70,6 +70,7 @@ with Folder() as out:
 
     # What parcels leave no choice of.
     refuses(2, "decode", turned, out / "e", *QUICK, "--atlas", out / "slices.dlabel.nii", says=["holds parcels", "--atlas"])
+    refuses(1, "decode", turned, out / "e", *QUICK, "--region-statistic", "variance", says=["means of parcels", "variance"])
     refuses(2, "decode", turned, out / "e", *QUICK, "--fwhm", "4", says=["holds parcels", "--fwhm"])
     refuses(2, "decode", turned, out / "e", *QUICK, "--features", "voxels", says=["holds parcels", "dtseries"])
     refuses(2, "glm", turned, out / "e", says=["holds parcels", "dtseries"])
