@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "noema/learn/training.h"
-#include "noema/mixers/mixer.h"
+#include "noema/mixers/mixer_list.h"
 
 namespace noema {
 
@@ -31,11 +31,14 @@ struct SequenceShape {
 /// the last place's C numbers plus sines of each place → linear → GELU → linear → the same end.
 class SequenceModel : public torch::nn::Module {
  public:
-  /// @param mixers of C channels, in their order, those of channels among them.
-  SequenceModel(const SequenceShape& shape, std::int64_t channels, const std::vector<std::shared_ptr<Mixer>>& mixers,
+  /// @param inner     C, and the longest sequence.
+  /// @param mixers    in their order, those of channels among them.
+  /// @param generator of the processor, so that a model starts alike on all devices; move it with `to`.
+  /// @throws UsageError as `make_mixer`.
+  SequenceModel(const SequenceShape& shape, const MixerShape& inner, const std::vector<MixerDescription>& mixers,
                 at::Generator& generator);
 
-  /// @param inputs (B, T) int64 tokens or (B, T, R) float32 series.
+  /// @param inputs (B, T) int64 tokens or (B, T, R) float32 series, on the parameters' device.
   /// @return       (B, T, outputs). Gradient: exact in the parameters.
   at::Tensor forward(const at::Tensor& inputs, const Draws& draws) const;
 
@@ -44,6 +47,9 @@ class SequenceModel : public torch::nn::Module {
   std::int64_t state_bytes() const;
   /// Floating-point operations of the mixers for one sequence.
   std::int64_t flops(std::int64_t length) const;
+  at::Device device() const { return output_->parameters().front().device(); }
+  /// A hash of the shapes, of every option of every mixer, and of the values that the parameters started with.
+  const std::string& fingerprint() const { return fingerprint_; }
 
  private:
   SequenceShape shape_;
@@ -53,6 +59,7 @@ class SequenceModel : public torch::nn::Module {
   std::shared_ptr<Linear> unfold_first_, unfold_second_;
   std::shared_ptr<LayerNorm> norm_;
   std::shared_ptr<Linear> output_;
+  std::string fingerprint_;
 };
 
 enum class SequenceLoss {
@@ -67,14 +74,16 @@ struct SequenceData {
   at::Tensor targets;  ///< (N, T) int64, −100 where nothing is asked, or (N, T, outputs) float32
 };
 
-/// Trains in place, each parameter as its mixer advises.
+/// Trains in place on the model's device, each parameter as its mixer advises. A batch that asks for nothing teaches
+/// nothing.
 /// @param held_in what the best epoch is chosen by, if anything; see `TrainingOptions::patience`.
-/// @throws what `train` throws
+/// @throws what `train` throws; DataError where no sequence asks for anything
 TrainingHistory fit_sequences(const SequenceModel& model, const SequenceData& data, SequenceLoss loss,
                               const TrainingOptions& options, const SequenceData& held_in = {});
 
 /// The part of right answers; for `squared` the part of the targets' mean square that is explained; for `absolute` the
 /// mean absolute error.
+/// @throws DataError where nothing is asked, or all that is wanted of courses is 0.
 double score_sequences(const SequenceModel& model, const SequenceData& data, SequenceLoss loss);
 
 }  // namespace noema

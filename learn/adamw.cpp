@@ -34,15 +34,16 @@ void AdamW::step(double learning_rate) {
     groups[{std::min(rate, parameters_[i].largest_learning_rate), parameters_[i].decay}].push_back(i);
   }
   for (const auto& [treatment, members] : groups) {
-    std::vector<at::Tensor> values, gradients, first, second, counts;
+    std::vector<at::Tensor> values, gradients, first, second;
     for (const std::size_t i : members) {
       values.push_back(parameters_[i].tensor);
       gradients.push_back(parameters_[i].tensor.grad());
       first.push_back(first_[i]);
       second.push_back(second_[i]);
-      counts.push_back(at::full({}, static_cast<double>(steps_),
-                                parameters_[i].tensor.options().dtype(at::kFloat).requires_grad(false)));
     }
+    // One count for all, which the step only reads: on a GPU each costs a launch.
+    const auto like = values.front().options().dtype(at::kFloat).requires_grad(false);
+    const std::vector<at::Tensor> counts(values.size(), at::full({}, static_cast<double>(steps_), like));
     at::_fused_adamw_(values, gradients, first, second, {}, counts, treatment.first, 0.9, 0.999,
                       treatment.second ? weight_decay_ : 0.0, 1e-8, /*amsgrad=*/false, /*maximize=*/false);
   }

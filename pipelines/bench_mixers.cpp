@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "noema/decoders/backbone.h"
-#include "noema/mixers/mixer_list.h"
 
 namespace noema {
 namespace {
 
+constexpr int kBlocks = 2;
 constexpr const char* kPlainLongConv = "long-conv";
 
 /// Sets an option where mixers of this kind have it.
@@ -40,14 +40,11 @@ std::vector<std::string> bench_mixer_names() {
   return names;
 }
 
-std::vector<std::shared_ptr<Mixer>> make_bench_mixers(const std::string& name, const BenchMixerShape& shape,
-                                                      at::Generator& generator) {
+std::vector<MixerDescription> bench_mixers(const std::string& name, double dropout) {
   const std::vector<MixerDescription> block = block_named(name);
-  std::vector<std::shared_ptr<Mixer>> mixers;
-  for (int i = 0; i < shape.blocks; ++i) {
-    for (const MixerDescription& mixer : block) {
-      mixers.push_back(make_mixer(as_benched(mixer, shape.dropout), {shape.channels, shape.length}, generator));
-    }
+  std::vector<MixerDescription> mixers;
+  for (int i = 0; i < kBlocks; ++i) {
+    for (const MixerDescription& mixer : block) mixers.push_back(as_benched(mixer, dropout));
   }
   return mixers;
 }

@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 
 #include "noema/core/error.h"
 #include "noema/core/log.h"
+#include "noema/core/parallel.h"
+#include "noema/core/progress.h"
 #include "noema/decoders/linear_autoregression.h"
 #include "noema/decoders/sequence_model.h"
 #include "noema/learn/torch_settings.h"
@@ -19,6 +22,9 @@
 
 namespace noema {
 namespace {
+
+/// Where it stands among the predictors: behind what needs no learning.
+constexpr std::size_t kAutoregression = 2;
 
 /// Runs of equal length, (N, T, R).
 struct Study {
@@ -91,11 +97,8 @@ double backbone_error(const NextFrameOptions& options, const std::string& backbo
   SequenceShape shape;
   shape.channels = shape.outputs = data.inputs.size(2);
   shape.series_out = true;
-  BenchMixerShape stack;
-  stack.channels = options.width;
-  stack.length = data.inputs.size(1);
-  stack.dropout = 0.1;
-  const SequenceModel model(shape, options.width, make_bench_mixers(backbone, stack, generator), generator);
+  SequenceModel model(shape, {options.width, data.inputs.size(1)}, bench_mixers(backbone, /*dropout=*/0.1), generator);
+  model.to(torch_device());
   TrainingOptions training;
   training.min_steps = training.max_steps = options.steps;
   training.batch_size = 8;
@@ -120,22 +123,33 @@ void NextFrameOptions::validate() const {
 
 std::vector<NextFrameScore> bench_next_frame(const NextFrameOptions& options) {
   options.validate();
-  const OneTorchThread one_thread;  // the networks are too small for more
+  const auto seeds = static_cast<std::size_t>(options.seeds);
   std::vector<NextFrameScore> scores = {{"noise floor", {}}, {"copy last frame", {}}, {"linear autoregression", {}}};
   for (const std::string& backbone : options.backbones) scores.push_back({backbone, {}});
-  for (int s = 0; s < options.seeds; ++s) {
-    const std::uint64_t seed = options.seed + static_cast<std::uint64_t>(s);
-    const Study study = make_study(options, seed);
-    const SequenceData held_out = next_frames(study.held_out);
-    scores[0].errors.push_back(study.noise_floor);
-    scores[1].errors.push_back(mean_error(held_out.inputs, held_out.targets));
-    scores[2].errors.push_back(autoregression_error(study));
-    for (std::size_t i = 3; i < scores.size(); ++i) {
-      scores[i].errors.push_back(backbone_error(options, scores[i].predictor, study, seed));
-      log_info(fmt::format("seed {}: {} errs by {:.4f}, the autoregression by {:.4f}, the noise floor is {:.4f}", seed,
-                           scores[i].predictor, scores[i].errors.back(), scores[2].errors.back(), study.noise_floor));
-    }
+  for (NextFrameScore& score : scores) score.errors.resize(seeds);
+  std::vector<Study> studies;
+  for (std::size_t s = 0; s < seeds; ++s) {
+    studies.push_back(make_study(options, options.seed + s));
+    const SequenceData held_out = next_frames(studies[s].held_out);
+    scores[0].errors[s] = studies[s].noise_floor;
+    scores[1].errors[s] = mean_error(held_out.inputs, held_out.targets);
   }
+  const std::size_t learners = scores.size() - kAutoregression;
+  const auto count = static_cast<std::int64_t>(seeds * learners);
+  Progress progress("benchmark of next frames", count);
+  std::mutex telling;
+  parallel_tasks(count, [&](std::int64_t i) {
+    const OneTorchThread one_thread;  // they are trained side by side
+    const std::size_t s = static_cast<std::size_t>(i) / learners;
+    NextFrameScore& score = scores[kAutoregression + static_cast<std::size_t>(i) % learners];
+    const bool linear = &score == &scores[kAutoregression];
+    score.errors[s] = linear ? autoregression_error(studies[s])
+                             : backbone_error(options, score.predictor, studies[s], options.seed + s);
+    const std::lock_guard lock(telling);
+    log_info(fmt::format("seed {}: {} errs by {:.4f}, the noise floor is {:.4f}", options.seed + s, score.predictor,
+                         score.errors[s], studies[s].noise_floor));
+    progress.advance();
+  });
   return scores;
 }
 
@@ -152,7 +166,7 @@ Table next_frame_table(const std::vector<NextFrameScore>& scores) {
     spread.push_back(score.spread());
     std::vector<double> differences;
     for (std::size_t s = 0; s < score.errors.size(); ++s) {
-      differences.push_back(score.errors[s] - scores.at(2).errors[s]);
+      differences.push_back(score.errors[s] - scores.at(kAutoregression).errors[s]);
     }
     difference.push_back(seed_mean(differences));
     difference_spread.push_back(seed_spread(differences));

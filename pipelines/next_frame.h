@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,7 +38,8 @@ struct NextFrameScore {
 /// Simulates a study for each seed, trains on its subjects but the held-out ones with the absolute error, and predicts
 /// each frame of those from the ones before. First come "noise floor", "copy last frame" and "linear autoregression"
 /// (order and penalty chosen on the last fifth of the training subjects, then fitted to all), then the backbones (which
-/// learn from the others and take their best epoch on that fifth).
+/// learn from the others on `torch_device()` and take their best epoch on that fifth); as many side by side as there
+/// are threads.
 /// @throws UsageError, Cancelled
 std::vector<NextFrameScore> bench_next_frame(const NextFrameOptions& options);
 

@@ -61,11 +61,10 @@ double train_once(const TaskBenchOptions& options, const SequenceTaskOptions& ta
   const SequenceData test = tensors_of(draw_sequences(task, false), task.regions);
   RandomStream stream(task.seed, "initial parameters");
   at::Generator generator = make_generator(at::kCPU, stream);
-  BenchMixerShape shape;
-  shape.channels = options.width > 0 ? options.width : (options.full ? 128 : 64);
-  shape.length = train.inputs.size(1);
-  const SequenceModel model(shape_of(task), shape.channels, make_bench_mixers(cell.backbone, shape, generator),
-                            generator);
+  const std::int64_t width = options.width > 0 ? options.width : (options.full ? 128 : 64);
+  SequenceModel model(shape_of(task), {width, train.inputs.size(1)}, bench_mixers(cell.backbone, /*dropout=*/0),
+                      generator);
+  model.to(torch_device());
   cell.parameters = model.parameter_count();
   cell.state_bytes = model.state_bytes();
   fit_sequences(model, train, loss, training_of(options.full, task.seed));

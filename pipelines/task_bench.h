@@ -50,8 +50,8 @@ struct TaskCell {
 /// associative recall.
 SequenceTaskOptions bench_task(SequenceTask task, bool full, std::uint64_t seed);
 
-/// Trains and tests each backbone in each task, as many side by side as there are threads; another seed is another start,
-/// other sets and another order.
+/// Trains and tests each backbone in each task on `torch_device()`, as many side by side as there are threads; another
+/// seed is another start, other sets and another order.
 /// @param each is told, whenever a cell is done, of all that are, by one thread at a time.
 /// @throws UsageError, Cancelled
 std::vector<TaskCell> bench_tasks(const TaskBenchOptions& options,
