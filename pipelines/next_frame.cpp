@@ -26,7 +26,8 @@ namespace {
 /// Where it stands among the predictors: behind what needs no learning.
 constexpr std::size_t kAutoregression = 2;
 
-/// Runs of equal length, (N, T, R).
+/// Runs of equal length, (N, T, R), in SDs of the training runs (those held in among them) around their means. A run's
+/// own mean and SD are not used: they would tell of its future.
 struct Study {
   at::Tensor training, held_in, held_out;
   double noise_floor = 0;  // of those held out
@@ -48,13 +49,17 @@ Study make_study(const NextFrameOptions& options, std::uint64_t seed) {
   series.study.seed = seed;
   const std::vector<RegionRun> runs = simulate_region_series(series);
   const int subjects = series.study.subjects, fifth = subjects / 5;
-  Study study;
-  study.training = tensor_of_runs(runs, 0, subjects - 2 * fifth);
-  study.held_in = tensor_of_runs(runs, subjects - 2 * fifth, subjects - fifth);
-  study.held_out = tensor_of_runs(runs, subjects - fifth, subjects);
+  const at::Tensor known = tensor_of_runs(runs, 0, subjects - fifth).flatten(0, 1);  // (N·T, R)
+  const at::Tensor mean = known.mean(0), sd = known.std(0);
+  const auto scaled = [&](int first, int end) { return (tensor_of_runs(runs, first, end) - mean) / sd; };
+  Study study{scaled(0, subjects - 2 * fifth), scaled(subjects - 2 * fifth, subjects - fifth),
+              scaled(subjects - fifth, subjects)};
   for (const RegionRun& run : runs) {
-    if (run.subject >= subjects - fifth)
-      study.noise_floor += run.noise_floor / static_cast<double>(study.held_out.size(0));
+    if (run.subject < subjects - fifth) continue;
+    double floor = 0;
+    for (Eigen::Index r = 0; r < run.noise_floor.size(); ++r) floor += run.noise_floor(r) / sd[r].item<double>();
+    study.noise_floor +=
+        floor / static_cast<double>(run.noise_floor.size()) / static_cast<double>(study.held_out.size(0));
   }
   return study;
 }

@@ -25,7 +25,7 @@ struct NextFrameOptions {
   void validate() const;
 };
 
-/// The mean absolute errors of a predictor in standard deviations of the series, one for each seed.
+/// The mean absolute errors of a predictor in standard deviations of the training series, one for each seed.
 struct NextFrameScore {
   std::string predictor;
   std::vector<double> errors;

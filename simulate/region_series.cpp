@@ -35,13 +35,9 @@ RegionRun simulate(const RegionSeriesOptions& options, const MatrixD& maps, int 
     noise = kept * noise + surprise.row(t);
     values.row(t) += noise;
   }
-  const Eigen::RowVectorXd mean = values.colwise().mean();
-  values.rowwise() -= mean;
-  const Eigen::RowVectorXd sd = (values.colwise().squaredNorm() / static_cast<double>(values.rows())).cwiseSqrt();
-  const auto relative = [&](const MatrixD& x) -> MatrixD { return x.array().rowwise() / sd.array(); };
   // The first volume is not predicted.
-  const double floor = relative(surprise).bottomRows(values.rows() - 1).cwiseAbs().mean();
-  return {subject, run, relative(values).cast<float>(), floor};
+  const Eigen::RowVectorXd floor = surprise.bottomRows(values.rows() - 1).cwiseAbs().colwise().mean();
+  return {subject, run, values.cast<float>(), floor};
 }
 
 }  // namespace

@@ -23,17 +23,16 @@ struct RegionSeriesOptions {
 struct RegionRun {
   int subject = 0;
   int run = 0;
-  /// (T, R): of zero mean and unit variance in time.
+  /// (T, R).
   MatrixF series;
-  /// The mean absolute error of who knows what is shown in the next volume, the subject's maps and response, and the
-  /// noise so far. Only the run's own mean and SD, which future volumes have a part in, could help to go below, by
-  /// less than 2 % in runs of 200 volumes.
-  double noise_floor = 0;
+  /// (R): the mean absolute error of who knows what is shown in the next volume, the subject's maps and response, and
+  /// the noise so far. Nobody's is lower, but by chance.
+  Eigen::RowVectorXd noise_floor;
 };
 
 /// level·Σ_k response_k(t)·map_k + e with e_t = ar·e_{t−1} + √(1 − ar²)·w_t: designs and responses as `simulate_run`
-/// has them, and maps M + own_map·O, M the same in all subjects, of standard normal weights of regions. Then
-/// standardised.
+/// has them, and maps M + own_map·O, M the same in all subjects, of standard normal weights of regions. Not
+/// standardised: a run's own mean and SD would tell of its future.
 std::vector<RegionRun> simulate_region_series(const RegionSeriesOptions& options);
 
 }  // namespace noema

@@ -1,6 +1,7 @@
 #include "noema/simulate/token_tasks.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <span>
 #include <string>
@@ -122,13 +123,18 @@ Text induction_heads(const SequenceTaskOptions& options, const TokenRoles& roles
   Text text;
   for (std::int64_t i = 0; i < options.length; ++i) text.add(one_of(random, 0, roles.values));
   const std::int64_t copied = one_of(random, 0, roles.values);
-  const auto place = [&](std::int64_t pair) {
-    text.tokens[static_cast<std::size_t>(2 * pair)] = roles.question;
-    text.tokens[static_cast<std::size_t>(2 * pair + 1)] = copied;
+  const auto put = [&](std::int64_t place) {
+    text.tokens[static_cast<std::size_t>(place)] = roles.question;
+    text.tokens[static_cast<std::size_t>(place + 1)] = copied;
   };
-  const auto places = random.permutation(options.length / 2);
-  place(places[0]);
-  if (random.uniform() < 0.5) place(places[1]);
+  const auto draw_place = [&] { return one_of(random, 0, options.length - 1); };
+  const std::int64_t first = draw_place();
+  put(first);
+  if (random.uniform() < 0.5) {
+    std::int64_t second = draw_place();
+    while (std::abs(second - first) < 2) second = draw_place();
+    put(second);
+  }
   text.add(roles.question);
   text.add(copied, true);
   return text;

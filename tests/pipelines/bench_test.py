@@ -1,5 +1,5 @@
-"""`noema bench`: products of series recall what sums over them do not, and backbones foresee frames as well as a linear
-model. Long."""
+"""`noema bench`: products of series recall what sums over them do not, and all backbones foresee frames as well as a
+linear model. Long."""
 import sys
 from pathlib import Path
 
@@ -16,19 +16,24 @@ def rows(file):
 
 
 with Folder() as folder:
-    _, printed = run("bench", "tasks", folder / "tasks", "--mixer", "h3,attention,s4d", "--task", "associative-recall",
-                     timeout=3600)
-    cells = {row["backbone"]: row for row in rows(folder / "tasks" / "tasks.tsv")}
-    assert "associative-recall" in printed and float(cells["h3"]["chance"]) == 0.2
-    at_least("H3", float(cells["h3"]["score"]), 0.97)
-    at_least("attention", float(cells["attention"]["score"]), 0.97)
-    at_least("how far S4D is below", 0.9 - float(cells["s4d"]["score"]), 0)
+    _, printed = run("bench", "tasks", folder / "tasks", "--mixer", "h3,attention,s4d", "--task",
+                     "associative-recall,induction-heads", timeout=3600)
+    cells = {(row["task"], row["backbone"]): row for row in rows(folder / "tasks" / "tasks.tsv")}
+    score = {cell: float(row["score"]) for cell, row in cells.items()}
+    assert "associative-recall" in printed and float(cells["associative-recall", "h3"]["chance"]) == 0.2
+    for task in ("associative-recall", "induction-heads"):
+        at_least(f"H3 in {task}", score[task, "h3"], 0.97)
+        at_least(f"attention in {task}", score[task, "attention"], 0.97)
+        at_least(f"how far S4D is below in {task}", 0.9 - score[task, "s4d"], 0)
 
-    run("bench", "next-frame", folder / "frames", "--mixer", "long-conv,h3,attention", timeout=7200)
+    run("bench", "next-frame", folder / "frames", timeout=7200)
     scores = {row["predictor"]: row for row in rows(folder / "frames" / "next-frame.tsv")}
     error = {name: float(row["mean_absolute_error"]) for name, row in scores.items()}
-    for backbone in ("long-conv", "h3", "attention"):
+    backbones = set(scores) - {"noise floor", "copy last frame", "linear autoregression"}
+    assert {"long-conv", "h3", "attention"} < backbones and len(backbones) == 11, scores.keys()
+    for backbone in sorted(backbones):
         assert error["noise floor"] < error[backbone] < error["copy last frame"], error
-        row = scores[backbone]
-        tie = 2 * float(row["sd_of_difference"])
-        at_least(f"{backbone} beside the autoregression", -float(row["minus_autoregression"]) + tie, 0)
+        # No worse than by what seeds make of it, and by no more than 1 % however much that is.
+        row, linear = scores[backbone], error["linear autoregression"]
+        tie = min(2 * float(row["sd_of_difference"]), 0.01 * linear)
+        at_least(f"{backbone} beside the autoregression", tie - float(row["minus_autoregression"]), 0)
