@@ -6,7 +6,7 @@
 namespace noema {
 
 at::Tensor conjugate_gradients(const std::function<at::Tensor(const at::Tensor&)>& apply, const at::Tensor& g,
-                               double tolerance, int max_iterations) {
+                               double tolerance, int max_iterations, const std::function<void(double)>& stepped) {
   at::Tensor solution = at::zeros_like(g), residual = g, direction = g;
   double square = g.square().sum().item<double>();
   const double goal = square * tolerance * tolerance;
@@ -16,6 +16,7 @@ at::Tensor conjugate_gradients(const std::function<at::Tensor(const at::Tensor&)
     if (!(energy > 0)) break;  // nothing left but rounding
     const double step = square / energy;
     solution = solution + step * direction;
+    if (stepped) stepped(step);
     residual = residual - step * image;
     const double next = residual.square().sum().item<double>();
     direction = residual + (next / square) * direction;

@@ -138,6 +138,7 @@ GroupConnectivity measure_connectivity(const std::vector<at::Tensor>& series, co
     const auto run = static_cast<std::size_t>(i);
     matrices[run] = run_connectivity(series[run], options.kind, options.estimator);
   });
+  const OneTorchThread one;  // what is long below shares matrices out to the library's threads
   GroupConnectivity result;
   result.matrices = at::stack(matrices);
   const auto count = static_cast<std::int64_t>(series.size());
@@ -147,7 +148,7 @@ GroupConnectivity measure_connectivity(const std::vector<at::Tensor>& series, co
   SpdMeanOptions mean;
   mean.weights = shares;
   mean.published = options.published;
-  mean.tolerance = result.matrices.scalar_type() == at::kDouble ? 1e-9 : 0;
+  mean.tolerance = result.matrices.scalar_type() == at::kDouble ? 5e-9 : 0;
   if (!tangent) {
     result.group = spd_mean(result.matrices, SpdMean::euclidean, mean);
     return result;

@@ -5,8 +5,10 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/linalg_matrix_exp.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/tensordot.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,27 +50,24 @@ struct Whitened {
   at::Tensor logs;      // (N, P, P)
   at::Tensor residual;  // Σ w log, (P, P)
   double cost = 0;      // Σ w ‖log‖²
-  double farthest = 0;  // the largest |log λ|
   double rounding = 0;  // what rounding leaves of the residual: ε times the mean condition
 };
 
 Whitened whitened(const at::Tensor& matrices, const at::Tensor& weights, const at::Tensor& reference) {
   Whitened result;
   result.frame = frame_of(reference);
-  result.systems = {at::empty(matrices.sizes().slice(0, 2), matrices.options()), at::empty_like(matrices)};
+  // Eigenvectors in columns, one after the other, as LAPACK leaves them.
+  result.systems = {at::empty(matrices.sizes().slice(0, 2), matrices.options()), at::empty_like(matrices).mT()};
   result.logs = at::empty_like(matrices);
   by_matrix(matrices, [&](std::int64_t begin, std::int64_t end) {
-    const at::Tensor seen = symmetrised(congruence(result.frame.inverse, matrices.slice(0, begin, end)));
-    const Eigensystem system = eigensystem(seen);
-    result.systems.values.slice(0, begin, end).copy_(system.values);
-    result.systems.vectors.slice(0, begin, end).copy_(system.vectors);
-    result.logs.slice(0, begin, end).copy_(rebuilt(system.vectors, system.values.log()));
+    const Eigensystem system = eigensystem(congruence(result.frame.inverse, part_of(matrices, begin, end)));
+    part_of(result.systems.values, begin, end).copy_(system.values);
+    part_of(result.systems.vectors, begin, end).copy_(system.vectors);
+    part_of(result.logs, begin, end).copy_(rebuilt(system.vectors, system.values.log()));
   });
   require_positive(result.systems.values, "matrices");
   result.residual = weighted_sum(weights, result.logs);
-  const at::Tensor logs = result.systems.values.log();
-  result.cost = (weights * logs.square().sum(-1)).sum().item<double>();
-  result.farthest = logs.abs().max().item<double>();
+  result.cost = (weights * result.systems.values.log().square().sum(-1)).sum().item<double>();
   const double epsilon = matrices.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
                                                               : std::numeric_limits<double>::epsilon();
   const at::Tensor &largest = result.systems.values.select(-1, -1), &smallest = result.systems.values.select(-1, 0);
@@ -81,24 +80,6 @@ at::Tensor moved(const Frame& frame, const at::Tensor& v) {
   return symmetrised(congruence(frame.root, symmetrised(at::linalg_matrix_exp(v))));
 }
 
-/// The logarithms seen from R^(1/2) exp(V) R^(1/2), to first order in V and in float32: the matrices there are T X Tᵀ
-/// with T = I + D, in the eigenbasis of R D_ij = −s_j V_ij/(s_i + s_j).
-at::Tensor moved_logs(const Whitened& here, const at::Tensor& v) {
-  const at::Tensor &s = here.frame.system.values, &u = here.frame.system.vectors;
-  const at::Tensor turned = congruence(u.mT(), v) * s / (s.unsqueeze(-1) + s);
-  const at::Tensor d = -congruence(u, turned).to(at::kFloat);
-  at::Tensor result = at::empty_like(here.logs);
-  by_matrix(result, [&](std::int64_t begin, std::int64_t end) {
-    const at::Tensor q = here.systems.vectors.slice(0, begin, end).to(at::kFloat);
-    const at::Tensor values = here.systems.values.slice(0, begin, end).to(at::kFloat);
-    const at::Tensor seen = congruence(q.mT(), d) * values.unsqueeze(-2);
-    const at::Tensor differences = divided_differences(SpectralFunction::log, 1, values);
-    const at::Tensor change = congruence(q, differences * (seen + seen.mT()));
-    result.slice(0, begin, end).copy_(here.logs.slice(0, begin, end) + change);
-  });
-  return result;
-}
-
 /// The Hessian of Σ w d²/2 at R, in coordinates where R = I: in each eigenbasis, entry (j, k) times (d/2) coth(d/2),
 /// d = log λ_j − log λ_k. Its eigenvalues are 1 or more.
 class KarcherHessian {
@@ -109,35 +90,73 @@ class KarcherHessian {
         images_(at::empty_like(vectors_)),
         weights_(weights.to(type)) {
     by_matrix(vectors_, [&](std::int64_t begin, std::int64_t end) {
-      vectors_.slice(0, begin, end).copy_(systems.vectors.slice(0, begin, end));
-      const at::Tensor logs = systems.values.slice(0, begin, end).log().to(vectors_.scalar_type());
+      part_of(vectors_, begin, end).copy_(part_of(systems.vectors, begin, end));
+      const at::Tensor logs = part_of(systems.values, begin, end).log().to(vectors_.scalar_type());
       const at::Tensor half = (logs.unsqueeze(-1) - logs.unsqueeze(-2)) / 2;
       const at::Tensor small = half.abs() < 1e-4;
       const at::Tensor safe = at::where(small, at::full_like(half, 1), half);
-      factors_.slice(0, begin, end).copy_(at::where(small, 1 + half.square() / 3, safe / safe.tanh()));
+      part_of(factors_, begin, end).copy_(at::where(small, 1 + half.square() / 3, safe / safe.tanh()));
     });
   }
 
   at::Tensor operator()(const at::Tensor& v) {
     by_matrix(vectors_, [&](std::int64_t begin, std::int64_t end) {
-      const at::Tensor q = vectors_.slice(0, begin, end);
-      images_.slice(0, begin, end).copy_(congruence(q, factors_.slice(0, begin, end) * congruence(q.mT(), v)));
+      const at::Tensor q = part_of(vectors_, begin, end);
+      at::Tensor image = part_of(images_, begin, end);
+      at::matmul_out(image, q.matmul(congruence(q.mT(), v).mul_(part_of(factors_, begin, end))), q.mT());
     });
     return symmetrised(weighted_sum(weights_, images_));
   }
+
+  /// Of the last V each matrix' own term of the sum: by how much its logarithm is less seen from R^(1/2) exp(V)
+  /// R^(1/2), to first order and up to a rotation.
+  const at::Tensor& images() const { return images_; }
 
  private:
   at::Tensor vectors_, factors_, images_, weights_;
 };
 
+struct Newton {
+  at::Tensor step;     // V, (P, P)
+  at::Tensor changes;  // (N, P, P) in float32: `images` of V, where they were asked for
+};
+
 /// The Newton step to a relative residual of `accuracy`, 1e-6 at best: in float32, for its error is that much smaller
 /// than the step.
-at::Tensor newton_step(const Whitened& here, const at::Tensor& weights, double accuracy) {
+Newton newton_step(const Whitened& here, const at::Tensor& weights, double accuracy, bool with_changes) {
   const double norm = norm_of(here.residual);
   KarcherHessian hessian(here.systems, weights, at::kFloat);
-  const at::Tensor step = conjugate_gradients([&](const at::Tensor& v) { return hessian(v); },
-                                              (here.residual / norm).to(at::kFloat), accuracy, 200);
-  return norm * step.to(here.residual.scalar_type());
+  Newton result;
+  const auto add_changes = [&](double share) {
+    if (!result.changes.defined()) result.changes = at::zeros_like(hessian.images());
+    by_matrix(result.changes, [&](std::int64_t begin, std::int64_t end) {
+      part_of(result.changes, begin, end).add_(part_of(hessian.images(), begin, end), norm * share);
+    });
+  };
+  const at::Tensor step =
+      conjugate_gradients([&](const at::Tensor& v) { return hessian(v); }, (here.residual / norm).to(at::kFloat),
+                          accuracy, 200, with_changes ? add_changes : std::function<void(double)>());
+  result.step = norm * step.to(here.residual.scalar_type());
+  return result;
+}
+
+/// Turns the logarithms of `here` into those seen from R^(1/2) exp(V) R^(1/2), to first order in V. That reference's
+/// symmetric root is R^(1/2) exp(V/2) turned by I + W, in the eigenbasis of R W_ij = V_ij (s_i − s_j)/(2 (s_i + s_j)).
+void move_logs(const Whitened& here, const Newton& newton) {
+  const at::Tensor &s = here.frame.system.values, &u = here.frame.system.vectors;
+  const at::Tensor column = s.unsqueeze(-1), turned = congruence(u.mT(), newton.step);
+  const at::Tensor w = congruence(u, turned * (column - s) / (2 * (column + s))).to(at::kFloat);
+  by_matrix(here.logs, [&](std::int64_t begin, std::int64_t end) {
+    const at::Tensor logs = part_of(here.logs, begin, end), rotated = w.matmul(logs.to(at::kFloat));
+    logs.add_(rotated + rotated.mT() - part_of(newton.changes, begin, end));
+  });
+}
+
+/// What the logarithms seen from R^(1/2) exp(V) R^(1/2) lack to first order, relative to √P: terms like V² log. Half
+/// of that product's norm is about twice what was seen; the mean of them, the next residual, is off by less.
+double second_order(const Whitened& here, const at::Tensor& v) {
+  const double entries = static_cast<double>(v.numel());
+  return std::sqrt(here.cost / entries) * norm_of(v.matmul(v)) / 2;
 }
 
 [[noreturn]] void not_converged(double residual, double tolerance, int iterations) {
@@ -154,24 +173,22 @@ Karcher karcher_newton(const at::Tensor& matrices, const at::Tensor& weights, co
   const double scale = std::sqrt(static_cast<double>(matrices.size(-1))), tolerance = options.tolerance;
   at::Tensor mean = karcher_start(matrices, weights);
   Whitened here = whitened(matrices, weights, mean);
-  double norm = norm_of(here.residual) / scale, share = std::numeric_limits<double>::infinity();
+  double norm = norm_of(here.residual) / scale;
   for (int i = 0; i < options.max_iterations && norm > tolerance; ++i) {
-    const double accuracy = std::clamp(std::max(norm, tolerance / (4 * norm)), 1e-6, 0.1);
-    const at::Tensor newton = newton_step(here, weights, accuracy);
-    // Newton's method leaves a share of the residual's square, about that which the last whole step left.
-    if (10 * share * norm * norm + 2 * accuracy * norm < tolerance) {
-      return {moved(here.frame, newton), options.with_tangents ? moved_logs(here, newton) : at::Tensor()};
+    const double accuracy = std::clamp(std::max(norm / 10, tolerance / (4 * norm)), 1e-6, 0.1);
+    const Newton newton = newton_step(here, weights, accuracy, options.with_tangents);
+    if (second_order(here, newton.step) + accuracy * norm < tolerance) {
+      if (options.with_tangents) move_logs(here, newton);
+      return {moved(here.frame, newton.step), here.logs};
     }
-    share = std::numeric_limits<double>::infinity();
     bool better = false;
     for (double step = 1; step > 1e-6 && !better; step /= 2) {
-      const at::Tensor next = moved(here.frame, step * newton);
+      const at::Tensor next = moved(here.frame, step * newton.step);
       Whitened there = whitened(matrices, weights, next);
       const double next_norm = norm_of(there.residual) / scale;
       // Near the solution the cost is flat to rounding, and the residual decides.
       better = there.cost < here.cost * (1 - 1e-8) || next_norm < norm;
       if (better) {
-        if (step == 1) share = next_norm / (norm * norm);
         mean = next;
         here = std::move(there);
         norm = next_norm;
@@ -195,8 +212,11 @@ at::Tensor karcher_published(const at::Tensor& matrices, const at::Tensor& weigh
     const Whitened here = whitened(matrices, weights, mean);
     norm = norm_of(here.residual);
     mean = moved(here.frame, step * here.residual);
-    if (norm > last) step /= 2;
-    last = norm;
+    if (norm > last) {
+      step /= 2;
+    } else {
+      last = norm;
+    }
     if (norm / entries < 1e-7) return mean;
   }
   not_converged(norm / entries, 1e-7, 30);

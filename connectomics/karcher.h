@@ -19,9 +19,9 @@ struct KarcherOptions {
   bool with_tangents = false;
 };
 
-/// Newton's method from `karcher_start`, of matrices (N, P, P) with weights (N) of sum 1; no gradient. Where the next
-/// residual would be ten times below the tolerance, judged by how the last step converged, it is not measured, and the
-/// tangents follow the last step to first order.
+/// Newton's method from `karcher_start`, of matrices (N, P, P) with weights (N) of sum 1; no gradient. Where what the
+/// last step leaves, judged by its square, is below the tolerance, it is not measured, and the tangents follow that step
+/// to first order.
 /// @throws NumericalError
 Karcher karcher_newton(const at::Tensor& matrices, const at::Tensor& weights, const KarcherOptions& options);
 

@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <fmt/format.h>
@@ -181,9 +182,12 @@ TangentSpace tangent_space(const at::Tensor& matrices, SpdMean mean, const SpdMe
   }
   const bool recorded = at::GradMode::is_enabled() && (matrices.requires_grad() || weights.requires_grad());
   if (mean == SpdMean::karcher && !options.published && !recorded) {
-    const Karcher found =
-        karcher_newton(symmetrised(matrices), weights,
-                       {tolerance_of(matrices, options), options.max_iterations, /*with_tangents=*/true});
+    at::Tensor symmetric = at::empty_like(matrices);
+    by_matrix(matrices, [&](std::int64_t begin, std::int64_t end) {
+      part_of(symmetric, begin, end).copy_(symmetrised(part_of(matrices, begin, end)));
+    });
+    const Karcher found = karcher_newton(
+        symmetric, weights, {tolerance_of(matrices, options), options.max_iterations, /*with_tangents=*/true});
     return {found.mean, found.tangents};
   }
   const at::Tensor reference = spd_mean(matrices, mean, options);

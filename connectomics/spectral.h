@@ -14,6 +14,8 @@ enum class SpectralFunction { exp, log, power };
 /// on the library's threads with one of LibTorch's (LAPACK's threads gain little in one matrix, matrices side by side
 /// gain all); elsewhere all at once.
 void by_matrix(const at::Tensor& matrices, const std::function<void(std::int64_t, std::int64_t)>& body);
+/// What `begin` to `end` of the first dimension hold; one matrix alone without that dimension, for it is faster so.
+at::Tensor part_of(const at::Tensor& matrices, std::int64_t begin, std::int64_t end);
 
 /// Eigensystem of a symmetric matrix without gradient. @throws NumericalError for numbers that are not finite.
 Eigensystem eigensystem(const at::Tensor& matrix);
