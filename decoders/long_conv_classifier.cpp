@@ -18,6 +18,9 @@ NLOHMANN_JSON_SERIALIZE_ENUM(LagConvention, {{LagConvention::causal, "causal"},
 NLOHMANN_JSON_SERIALIZE_ENUM(KernelStart, {{KernelStart::decay, "decay"},
                                            {KernelStart::random, "random"},
                                            {KernelStart::double_exp, "double_exp"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(LongConvPrecision, {{LongConvPrecision::float32, "float32"},
+                                                 {LongConvPrecision::bf16x3, "bf16x3"},
+                                                 {LongConvPrecision::bf16, "bf16"}})
 
 LongConvClassifierOptions::LongConvClassifierOptions() {
   network.training.batch_size = 32;
@@ -68,6 +71,7 @@ std::string LongConvClassifier::settings() const {
                         {"published_smoothing", conv.published_smoothing},
                         {"kernel_dropout", conv.kernel_dropout},
                         {"dropout", conv.dropout},
+                        {"precision", conv.precision},
                         {"input_dropout", options_.input_dropout},
                         {"output_dropout", options_.output_dropout},
                         {"kernel_learning_rate_scale", options_.kernel_learning_rate_scale}}
@@ -88,6 +92,7 @@ std::unique_ptr<LongConvClassifier> LongConvClassifier::load(const SafeTensors& 
     json.at("published_smoothing").get_to(conv.published_smoothing);
     json.at("kernel_dropout").get_to(conv.kernel_dropout);
     json.at("dropout").get_to(conv.dropout);
+    conv.precision = json.value("precision", LongConvPrecision::float32);  // older files have none
     json.at("input_dropout").get_to(options.input_dropout);
     json.at("output_dropout").get_to(options.output_dropout);
     json.at("kernel_learning_rate_scale").get_to(options.kernel_learning_rate_scale);

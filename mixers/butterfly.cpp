@@ -88,6 +88,8 @@ void ButterflyConvOptions::validate() const {
   LongConvOptions::validate();
   if (convention != LagConvention::causal)
     throw UsageError("a butterfly convolution starts with a causal kernel alone");
+  if (precision != LongConvPrecision::float32)
+    throw UsageError("a butterfly convolution has products of float32 alone");
   require_option(is_power_of_two(radix) && radix <= 16, "butterfly convolution", "radix", static_cast<double>(radix),
                  "2, 4, 8 or 16");
 }

@@ -41,9 +41,10 @@ at::Tensor GatedLongConv::forward(const at::Tensor& x, const at::Tensor& mask, c
   const at::Tensor near = long_convolution(projected, short_kernel_, LagConvention::causal) + short_bias_;
   const auto parts = near.chunk(3, -1);  // x₁, x₂, v
   at::Tensor y = long_convolution(parts[2], kernel_.taps(volumes, draws), convention, skip_,
-                                  {.before = parts[0] * mask, .behind = parts[1]});
+                                  {.before = parts[0] * mask, .behind = parts[1], .precision = options_.precision});
   if (options_.residual) {
-    y = y + long_convolution(u, residual_kernel_.taps(volumes, draws), convention, residual_skip_);
+    y = y + long_convolution(u, residual_kernel_.taps(volumes, draws), convention, residual_skip_,
+                             {.precision = options_.precision});
   }
   return x + dropout(output_->forward(y), options_.dropout, draws);
 }

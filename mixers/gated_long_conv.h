@@ -30,6 +30,8 @@ struct GatedLongConvOptions {
   /// A second long convolution beside the gated one, as in Monarch Mixer.
   bool residual = false;
   double dropout = 0.2;
+  /// Of the long convolutions of `forward`; see `ConvolutionExtras`. Gradients and `advance` are float32.
+  LongConvPrecision precision = LongConvPrecision::float32;
 
   /// @throws UsageError for values out of range.
   void validate() const;

@@ -70,9 +70,10 @@ at::Tensor H3::output_of(const at::Tensor& x, const at::Tensor& query, const at:
 at::Tensor H3::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
   const Parts parts = parts_of(x, mask);
   const std::int64_t volumes = x.size(1);
-  const at::Tensor key = long_convolution(parts.key, shift_->taps(volumes), LagConvention::causal, shift_skip_);
+  const ConvolutionExtras extras{.precision = options_.precision};
+  const at::Tensor key = long_convolution(parts.key, shift_->taps(volumes), LagConvention::causal, shift_skip_, extras);
   const at::Tensor kv = products(key, parts.value);
-  const at::Tensor memory = long_convolution(kv, memory_->taps(volumes), LagConvention::causal, memory_skip_);
+  const at::Tensor memory = long_convolution(kv, memory_->taps(volumes), LagConvention::causal, memory_skip_, extras);
   return output_of(x, parts.query, memory, draws);
 }
 

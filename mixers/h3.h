@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "noema/kernels/long_conv.h"
 #include "noema/mixers/finite_kernels.h"
 #include "noema/mixers/mixer.h"
 #include "noema/mixers/state_space.h"
@@ -18,6 +19,8 @@ struct H3Options {
   std::int64_t shift_taps = 64;
   StateSpaceOptions state_space;
   double dropout = 0.0;
+  /// Of both convolutions of `forward`; see `ConvolutionExtras`. Gradients and `advance` are float32.
+  LongConvPrecision precision = LongConvPrecision::float32;
 
   /// @throws UsageError for values out of range.
   void validate() const;

@@ -29,7 +29,10 @@ at::Tensor LongConv::output_of(const at::Tensor& x, const at::Tensor& mixed, con
 
 at::Tensor LongConv::forward(const at::Tensor& x, const at::Tensor& mask, const Draws& draws) const {
   const at::Tensor v = norm_->forward(x) * mask;
-  return output_of(x, long_convolution(v, kernel_.taps(x.size(1), draws), options_.convention, skip_), draws);
+  return output_of(x,
+                   long_convolution(v, kernel_.taps(x.size(1), draws), options_.convention, skip_,
+                                    {.precision = options_.precision}),
+                   draws);
 }
 
 MixerState LongConv::initial_state(std::int64_t batch) const {

@@ -26,6 +26,8 @@ struct LongConvOptions {
   bool published_smoothing = false;
   double kernel_dropout = 0.2;
   double dropout = 0.2;
+  /// Of the long convolutions of `forward`; see `ConvolutionExtras`. Gradients and `advance` are float32.
+  LongConvPrecision precision = LongConvPrecision::float32;
 
   /// @throws UsageError for values out of range.
   void validate() const;

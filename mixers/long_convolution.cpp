@@ -89,24 +89,24 @@ at::Tensor joined(const KernelSides& sides, LagConvention convention) {
 }
 
 at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention,
-                            const at::Tensor& skip, const ConvolutionGates& gates) {
+                            const at::Tensor& skip, const ConvolutionExtras& extras) {
   check_shapes(u, kernel, convention);
   const KernelSides sides = sides_of(kernel, convention);
   const auto for_loops = [](const at::Tensor& x) {
     return x.scalar_type() == at::kFloat && (x.is_cpu() || (x.is_cuda() && long_conv_has_cuda()));
   };
   if (for_loops(u) && for_loops(kernel)) {
-    LongConvExtras extras;
-    if (sides.future.defined()) extras.future = sides.future;
-    if (skip.defined()) extras.skip = skip;
-    if (gates.before.defined()) extras.pre = gates.before;
-    if (gates.behind.defined()) extras.post = gates.behind;
-    return long_conv(u, sides.past, extras);
+    LongConvExtras given{.precision = extras.precision};
+    if (sides.future.defined()) given.future = sides.future;
+    if (skip.defined()) given.skip = skip;
+    if (extras.before.defined()) given.pre = extras.before;
+    if (extras.behind.defined()) given.post = extras.behind;
+    return long_conv(u, sides.past, given);
   }
-  const at::Tensor v = gates.before.defined() ? gates.before * u : u;
+  const at::Tensor v = extras.before.defined() ? extras.before * u : u;
   const at::Tensor convolved = convolved_by_libtorch(v, sides);
   const at::Tensor y = skip.defined() ? convolved + skip * v : convolved;
-  return gates.behind.defined() ? gates.behind * y : y;
+  return extras.behind.defined() ? extras.behind * y : y;
 }
 
 at::Tensor continued_convolution(const at::Tensor& u, const at::Tensor& kernel, at::Tensor& state) {

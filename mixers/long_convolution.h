@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "noema/kernels/long_conv.h"
+
 namespace noema {
 
 /// Which past and future a kernel of L taps a side reaches, and where each lag stands in it.
@@ -23,14 +25,18 @@ struct KernelSides {
 KernelSides sides_of(const at::Tensor& kernel, LagConvention convention);
 at::Tensor joined(const KernelSides& sides, LagConvention convention);
 
-/// Series that a convolution's input and result are multiplied with, shaped as the input; undefined for none.
-struct ConvolutionGates {
+/// Series that a convolution's input and result are multiplied with, shaped as the input, undefined for none; and how
+/// exact the products of float32 must be.
+struct ConvolutionExtras {
   at::Tensor before;
   at::Tensor behind;
+  /// Less than float32 is of forward alone, in training too, and faster on processors with AMX and on GPUs; elsewhere
+  /// it is float32. Of kernels/long_conv alone: LibTorch's transforms are as exact as u's dtype.
+  LongConvPrecision precision = LongConvPrecision::float32;
 };
 
 /// y[b, t, c] = Σ over lags of kernel[c, lag] · u[b, t − lag, c] + skip[c] · u[b, t, c]; outside the window u is zero
-/// (nothing wraps). With gates: behind ∘ y of before ∘ u.
+/// (nothing wraps). With extras: behind ∘ y of before ∘ u.
 ///
 /// @param u      (B, T, C) float32 or float64.
 /// @param kernel of u's dtype, shaped as the convention says, with any L ≥ 1: lags that T volumes cannot have are not
@@ -40,7 +46,7 @@ struct ConvolutionGates {
 ///               kernels/long_conv on the processor, and on a GPU in builds with CUDA; else by LibTorch's FFT.
 /// @throws ShapeError
 at::Tensor long_convolution(const at::Tensor& u, const at::Tensor& kernel, LagConvention convention,
-                            const at::Tensor& skip = {}, const ConvolutionGates& gates = {});
+                            const at::Tensor& skip = {}, const ConvolutionExtras& extras = {});
 
 /// The causal convolution at the next volumes, without those before at hand.
 ///

@@ -60,6 +60,12 @@ struct Choices<RealPart> {
       {{RealPart::exponential, "exponential"}, {RealPart::softplus, "softplus"}}};
 };
 template <>
+struct Choices<LongConvPrecision> {
+  static constexpr ChoiceNames<LongConvPrecision, 3> all{{{LongConvPrecision::float32, "float32"},
+                                                          {LongConvPrecision::bf16x3, "bf16x3"},
+                                                          {LongConvPrecision::bf16, "bf16"}}};
+};
+template <>
 struct Choices<ChannelStructure> {
   static constexpr ChoiceNames<ChannelStructure, 2> all{
       {{ChannelStructure::block_diagonal, "block-diagonal"}, {ChannelStructure::monarch, "monarch"}}};
@@ -100,12 +106,19 @@ void fields_of_long_kernel(Visit& visit, Options& o) {
   visit("dropout", o.dropout);
 }
 
+/// What the long convolution and the butterfly that starts as one have.
 template <class Visit>
-void fields(Visit& visit, LongConvOptions& o) {
+void fields_of_block(Visit& visit, LongConvOptions& o) {
   fields_of_long_kernel(visit, o);
   visit("convention", o.convention);
   visit("smooth_width", o.smooth_width);
   visit("published_smoothing", o.published_smoothing);
+}
+
+template <class Visit>
+void fields(Visit& visit, LongConvOptions& o) {
+  fields_of_block(visit, o);
+  visit("precision", o.precision);
 }
 
 template <class Visit>
@@ -114,11 +127,12 @@ void fields(Visit& visit, GatedLongConvOptions& o) {
   visit("convention", o.convention);
   visit("short_taps", o.short_taps);
   visit("residual", o.residual);
+  visit("precision", o.precision);
 }
 
 template <class Visit>
 void fields(Visit& visit, ButterflyConvOptions& o) {
-  fields(visit, static_cast<LongConvOptions&>(o));
+  fields_of_block(visit, o);
   visit("radix", o.radix);
 }
 
@@ -135,6 +149,7 @@ void fields(Visit& visit, H3Options& o) {
   visit("shift_taps", o.shift_taps);
   fields(visit, o.state_space);
   visit("dropout", o.dropout);
+  visit("precision", o.precision);
 }
 
 template <class Visit>

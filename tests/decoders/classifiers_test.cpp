@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "made_up_samples.h"
 #include "noema/core/error.h"
@@ -99,7 +100,10 @@ class AnyNetwork : public testing::TestWithParam<std::string> {
     }
     if (GetParam() == "mlp") return std::make_unique<MlpClassifier>(mlp);
     if (GetParam() == backbone_name()) return std::make_unique<BackboneClassifier>(backbone);
-    if (GetParam() == "long-conv-bidirectional") long_conv.conv.convention = LagConvention::bidirectional;
+    if (GetParam() == "long-conv-bidirectional") {
+      long_conv.conv.convention = LagConvention::bidirectional;
+      long_conv.conv.precision = LongConvPrecision::bf16x3;
+    }
     return std::make_unique<LongConvClassifier>(long_conv);
   }
   std::unique_ptr<NetworkClassifier> load(const SafeTensors& content) const {
@@ -178,6 +182,10 @@ TEST_P(AnyNetwork, SavedAndLoadedItSaysTheSame) {
   EXPECT_EQ(loaded->predict(set_).decisions, model->predict(set_).decisions);
   EXPECT_EQ(loaded->kind(), model->kind());
   EXPECT_EQ(loaded->save().tensors.size(), content.tensors.size());
+  const auto network_of = [](const SafeTensors& file) {
+    return nlohmann::json::parse(file.metadata.at("model"))["network"];
+  };
+  EXPECT_EQ(network_of(loaded->save()), network_of(content));
 
   SafeTensors other = content;
   other.metadata["model"] = R"({"kind": "ridge", "network": {}})";

@@ -189,6 +189,9 @@ TEST(ButterflyConv, ReportsItsSize) {
     EXPECT_THROW(options.validate(), UsageError) << radix;
   }
   EXPECT_THROW(options_of(0).validate(), UsageError);
+  ButterflyConvOptions coarse = options_of(4);
+  coarse.precision = LongConvPrecision::bf16;
+  EXPECT_THROW(coarse.validate(), UsageError);
   const auto tags = training_tags(*mixer);
   EXPECT_EQ(tags.at("kernel"), kFreeTaps);
   EXPECT_EQ(tags.at("series_transform.factor1"), kDynamics);

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -146,6 +147,24 @@ TEST(LongConvolution, GradientsMatchFiniteDifferences) {
     expect_exact_gradient(u, loss);
     u.requires_grad_(false);
     expect_exact_gradient(kernel, loss);
+  }
+}
+
+// The gradient of a sum of y with fixed weights does not depend on y, so it is that of float32 whatever the precision.
+TEST(LongConvolution, GradientsAreFloat32InAnyPrecision) {
+  for (const LagConvention convention : kConventions) {
+    const at::Tensor u = normal({16, 128, 16}, "u", at::kFloat), weight = normal({16, 128, 16}, "weight", at::kFloat);
+    const at::Tensor taps = kernel_of(convention, 16, 128).to(at::kFloat);
+    const auto of = [&](LongConvPrecision precision) {
+      at::Tensor in = u.detach().clone().requires_grad_(true), kernel = taps.detach().clone().requires_grad_(true);
+      const at::Tensor y = long_convolution(in, kernel, convention, {}, {.precision = precision});
+      (y * weight).sum().backward();
+      return std::array<at::Tensor, 3>{y.detach(), in.grad(), kernel.grad()};
+    };
+    const auto exact = of(LongConvPrecision::float32), coarse = of(LongConvPrecision::bf16);
+    EXPECT_EQ(exact[0].equal(coarse[0]), simd_level() != SimdLevel::amx);
+    EXPECT_TRUE(exact[1].equal(coarse[1]));
+    EXPECT_TRUE(exact[2].equal(coarse[2]));
   }
 }
 

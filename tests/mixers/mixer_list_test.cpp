@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "noema/core/error.h"
+#include "noema/kernels/simd.h"
 #include "noema/mixers/attention.h"
 #include "noema/mixers/gated_long_conv.h"
 #include "written_out.h"
@@ -85,6 +86,43 @@ TEST(MixerList, OptionsReachTheMixer) {
   EXPECT_EQ(grid->parameter_count(), 3 * 2 * 2 * 5 + 2 + 4 + 4 * 3);  // 8 channels are 4 places of 2 features
 }
 
+// Each mixer of long convolutions, in lengths for which tiles of bf16 are best. What a mixer adds is off by about what
+// its products are, and is no other where the processor has no such tiles, or in float64.
+TEST(MixerList, PrecisionReachesTheConvolutions) {
+  const at::Tensor x = normal({16, 256, 16}, "x", at::kFloat);
+  for (const std::string kind : {"long-conv", "gated-long-conv", "h3"}) {
+    SCOPED_TRACE(kind);
+    const auto of = [&](const char* precision) {
+      MixerOptions options{{"precision", std::string(precision)}};
+      if (kind == "gated-long-conv") options["residual"] = true;
+      return make({kind, options}, {16, 256});
+    };
+    const auto exact = of("float32");
+    const at::Tensor y = exact->forward(x, all_volumes(x), {});
+    EXPECT_TRUE(make({kind, kind == "gated-long-conv" ? MixerOptions{{"residual", true}} : MixerOptions{}}, {16, 256})
+                    ->forward(x, all_volumes(x), {})
+                    .equal(y));
+    const double rms = (y - x).square().mean().sqrt().item<double>();
+    const auto error = [&](const char* precision) {
+      return largest_difference(of(precision)->forward(x, all_volumes(x), {}), y) / rms;
+    };
+    if (simd_level() == SimdLevel::amx) {
+      EXPECT_GT(error("bf16"), 1e-3);
+      EXPECT_LT(error("bf16"), 0.1);
+      EXPECT_GT(error("bf16x3"), 1e-6);
+      EXPECT_LT(error("bf16x3"), 2e-4);
+    } else {
+      EXPECT_EQ(error("bf16"), 0);
+      EXPECT_EQ(error("bf16x3"), 0);
+    }
+    const auto coarse = of("bf16");
+    coarse->to(at::kDouble);
+    exact->to(at::kDouble);
+    const at::Tensor wide = x.to(at::kDouble);
+    EXPECT_TRUE(coarse->forward(wide, all_volumes(wide), {}).equal(exact->forward(wide, all_volumes(wide), {})));
+  }
+}
+
 TEST(MixerList, DescribesLongConvolutions) {
   LongConvOptions options;
   options.channels = 8;
@@ -109,6 +147,9 @@ TEST(MixerList, SaysWhatCannotBe) {
   has(error_of({"attention", {{"rotary", std::int64_t{1}}}}), "is 1, expected true or false");
   has(error_of({"long-conv", {{"kernel", std::string("sinus")}}}), "is 'sinus', expected one of 'taps', 'sine', ");
   has(error_of({"long-conv", {{"kernel", true}}}), "is true, expected one of 'taps'");
+  has(error_of({"h3", {{"precision", std::string("bf15")}}}),
+      "option precision of a mixer of kind 'h3' is 'bf15', expected one of 'float32', 'bf16x3', 'bf16'");
+  has(error_of({"butterfly-conv", {{"precision", std::string("bf16")}}}), "has no option 'precision'");
   has(error_of({"separable-conv", {{"grid", std::vector<std::int64_t>{2, 2}}}}), "is [2, 2], expected three");
   has(error_of({"separable-conv", {{"grid", std::vector<std::int64_t>{3, 1, 1}}}}),
       "3 places was found for 8 channels");

@@ -68,6 +68,18 @@ TEST_F(BackboneConfig, WhatIsWrittenIsReadAgain) {
   }
 }
 
+TEST_F(BackboneConfig, HasThePrecisionOfConvolutions) {
+  const BackboneOptions options = read("[[mixer]]\nkind = 'h3'\nprecision = 'bf16x3'\n[[mixer]]\nkind = 'long-conv'\n");
+  for (const BackboneOptions& again :
+       {read(backbone_to_toml(options)), backbone_from_json(backbone_to_json(options))}) {
+    EXPECT_EQ(again.mixers.at(0).options.at("precision"), MixerOption(std::string("bf16x3")));
+    EXPECT_EQ(again.mixers.at(1).options.at("precision"), MixerOption(std::string("float32")));
+  }
+  EXPECT_THAT(
+      error_of("[[mixer]]\nkind = 'h3'\nprecision = 'half'\n"),
+      HasSubstr("line 3: option precision of a mixer of kind 'h3' is 'half', expected one of 'float32', 'bf16x3'"));
+}
+
 TEST_F(BackboneConfig, NamesLineAndWhatIsExpected) {
   EXPECT_THAT(error_of("channels = \n"), HasSubstr("line 1"));
   EXPECT_THAT(error_of("channels = 8\n"), HasSubstr("found no mixer, expected at least one table [[mixer]]"));
