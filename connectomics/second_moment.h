@@ -25,7 +25,8 @@ at::Tensor relative_second_moment(const at::Tensor& weights, const at::Tensor& s
 /// hard parcel. W (…, P, V), X (…, V, T) to (…, P).
 ///
 /// Rows of connectivity as X give the homogeneity of connectivity. Vertices without variance have z = 0. Parcels with
-/// fewer than two members: 1 and gradient 0. Differentiable as often as needed. O(P V T). @throws ShapeError
+/// fewer than two members: 1 and gradient 0. Differentiable as often as needed; for the first derivative, beside inputs
+/// and results, blocks of 1,024 vertices are held. O(P V T). @throws ShapeError
 at::Tensor homogeneity(const at::Tensor& weights, const at::Tensor& series);
 
 }  // namespace noema

@@ -3,13 +3,18 @@
 #include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <numbers>
 
 #include "gradient_check.h"
@@ -18,7 +23,9 @@
 #include "noema/connectomics/initialisers.h"
 #include "noema/connectomics/second_moment.h"
 #include "noema/connectomics/similarity.h"
+#include "noema/connectomics/unit_series.h"
 #include "noema/core/error.h"
+#include "noema/core/memory.h"
 
 namespace noema {
 namespace {
@@ -90,6 +97,49 @@ TEST(Homogeneity, IsTheMeanCorrelationInside) {
   flat.set_requires_grad(true);
   const at::Tensor g = torch::autograd::grad({homogeneity(w, flat).sum()}, {flat})[0];
   EXPECT_TRUE(g.isfinite().all().item<bool>());
+}
+
+// Several blocks of vertices, as the mean over pairs written out.
+TEST(Homogeneity, InBlocksOfVertices) {
+  const at::Tensor w = made_up({2, 3, 2100}), x = made_up({2, 2100, 6}, 2);
+  const at::Tensor z = unit_series(x), v = w.abs(), pairs = v.unsqueeze(-1) * v.unsqueeze(-2);
+  const at::Tensor products = (pairs * z.matmul(z.mT()).unsqueeze(1)).sum({-2, -1}) - v.square().sum(-1);
+  const at::Tensor expected = products / (pairs.sum({-2, -1}) - v.square().sum(-1));
+  EXPECT_LT(largest_difference(homogeneity(w, x), expected), 1e-13);
+  // One number of each block moves, by a whole difference quotient.
+  const at::Tensor leaf = x.clone().set_requires_grad(true), weight = w.clone().set_requires_grad(true);
+  const at::Tensor g = made_up({2, 3}, 4);
+  const auto gradients = torch::autograd::grad({(homogeneity(weight, leaf) * g).sum()}, {weight, leaf});
+  for (const std::int64_t vertex : {5, 1024, 2099}) {
+    const auto slope = [&](const at::Tensor& dw, const at::Tensor& dx) {
+      return ((homogeneity(w + dw, x + dx) - homogeneity(w - dw, x - dx)) * g).sum().item<double>() / 2e-4;
+    };
+    at::Tensor dw = at::zeros_like(w), dx = at::zeros_like(x);
+    dw[1][2][vertex] = 1e-4;
+    dx[1][vertex][3] = 1e-4;
+    const double of_weight = gradients[0][1][2][vertex].item<double>();
+    const double of_series = gradients[1][1][vertex][3].item<double>();
+    EXPECT_NEAR(slope(dw, at::zeros_like(x)), of_weight, 1e-5 * std::abs(of_weight));
+    EXPECT_NEAR(slope(at::zeros_like(w), dx), of_series, 1e-5 * std::abs(of_series));
+  }
+}
+
+// 200 parcels of a hemisphere with 500 frames, forward and backward in a process of its own.
+TEST(Memory, LossesOfParcelsTakeLessThan400MB) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  using Loss = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
+  for (const Loss loss : {static_cast<Loss>(second_moment), static_cast<Loss>(homogeneity)}) {
+    const auto peak = [loss] {
+      const double before = peak_memory_mb();
+      const at::Tensor weights = at::rand({200, 29696}).set_requires_grad(true);
+      const at::Tensor series = at::randn({29696, 500}).set_requires_grad(true);
+      torch::autograd::grad({loss(weights, series).sum()}, {weights, series});
+      const double taken = peak_memory_mb() - before;
+      std::fprintf(stderr, "%.0f MB above the %.0f of the libraries", taken, before);
+      return taken;
+    };
+    EXPECT_EXIT(std::exit(peak() < 400 ? 0 : 1), testing::ExitedWithCode(0), "");
+  }
 }
 
 TEST(Divergence, ScipysNumbers) {
