@@ -1,7 +1,9 @@
 // Parcel series as matrix products; sparse weights gather and scatter in blocks of entries.
 #include "noema/connectomics/parcels.h"
 
+#include <ATen/Dispatch.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/_unique.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linalg_pinv.h>
@@ -19,6 +21,7 @@
 #include "noema/connectomics/shapes.h"
 #include "noema/connectomics/unit_series.h"
 #include "noema/core/error.h"
+#include "noema/core/parallel.h"
 
 namespace noema {
 namespace {
@@ -29,9 +32,63 @@ using torch::autograd::tensor_list;
 /// Entries whose rows are gathered at once: bounds the memory beside inputs and results.
 constexpr std::int64_t kBlock = 8192;
 
+/// Whether plain loops serve: LibTorch's index_add_ takes a microsecond a row, and more than a row's sum.
+bool plain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& parcel, const at::Tensor& voxel) {
+  return !at::GradMode::is_enabled() && x.is_cpu() && weight.is_cpu() && parcel.is_cpu() && voxel.is_cpu();
+}
+
+template <class Number>
+struct Entries {
+  const Number *from, *weight;
+  const std::int64_t *to, *source;
+  std::int64_t count, columns;
+};
+
+template <class Number>
+void accumulate_rows(Number* into, const Entries<Number>& e) {
+  parallel_for(e.columns, 32, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = 0; i < e.count; ++i) {
+      Number* sums = into + e.to[i] * e.columns;
+      const Number* row = e.from + e.source[i] * e.columns;
+      for (std::int64_t c = begin; c < end; ++c) sums[c] += e.weight[i] * row[c];
+    }
+  });
+}
+
+/// products[i] = rows[to[i]] · from[source[i]].
+template <class Number>
+void multiply_rows(Number* products, const Number* rows, const Entries<Number>& e) {
+  parallel_for(e.count, 1024, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Number *a = rows + e.to[i] * e.columns, *b = e.from + e.source[i] * e.columns;
+      Number sum = 0;
+      for (std::int64_t c = 0; c < e.columns; ++c) sum += a[c] * b[c];
+      products[i] = sum;
+    }
+  });
+}
+
+/// Of contiguous tensors.
+template <class Number>
+Entries<Number> entries_of(const at::Tensor& from, const at::Tensor& weight, const at::Tensor& to,
+                           const at::Tensor& source) {
+  return {from.const_data_ptr<Number>(),
+          weight.const_data_ptr<Number>(),
+          to.const_data_ptr<std::int64_t>(),
+          source.const_data_ptr<std::int64_t>(),
+          to.numel(),
+          from.size(1)};
+}
+
 /// into[to[i]] += weight[i] · from[source[i]], over rows.
 void accumulate(const at::Tensor& into, const at::Tensor& to, const at::Tensor& from, const at::Tensor& source,
                 const at::Tensor& weight) {
+  if (plain(from, weight, to, source)) {
+    AT_DISPATCH_FLOATING_TYPES(from.scalar_type(), "accumulate", [&] {
+      accumulate_rows(into.mutable_data_ptr<scalar_t>(), entries_of<scalar_t>(from, weight, to, source));
+    });
+    return;
+  }
   for (std::int64_t begin = 0; begin < to.numel(); begin += kBlock) {
     const std::int64_t end = std::min(begin + kBlock, to.numel());
     const at::Tensor rows =
@@ -40,7 +97,25 @@ void accumulate(const at::Tensor& into, const at::Tensor& to, const at::Tensor& 
   }
 }
 
-/// W·X for X (V, M): (P, M).
+/// products[i] = rows[to[i]] · from[source[i]].
+void multiply(const at::Tensor& products, const at::Tensor& rows, const at::Tensor& to, const at::Tensor& from,
+              const at::Tensor& source) {
+  if (plain(from, products, to, source)) {
+    AT_DISPATCH_FLOATING_TYPES(from.scalar_type(), "multiply", [&] {
+      multiply_rows(products.mutable_data_ptr<scalar_t>(), rows.const_data_ptr<scalar_t>(),
+                    entries_of<scalar_t>(from, products, to, source));
+    });
+    return;
+  }
+  for (std::int64_t begin = 0; begin < products.numel(); begin += kBlock) {
+    const std::int64_t end = std::min(begin + kBlock, products.numel());
+    const at::Tensor found =
+        rows.index_select(0, to.slice(0, begin, end)) * from.index_select(0, source.slice(0, begin, end));
+    products.slice(0, begin, end).copy_(found.sum(1));
+  }
+}
+
+/// W·X for X (V, M): (P, M). All are contiguous.
 class SparseProduct : public torch::autograd::Function<SparseProduct> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
@@ -52,7 +127,8 @@ class SparseProduct : public torch::autograd::Function<SparseProduct> {
   }
   static tensor_list backward(AutogradContext* context, const tensor_list& gradients) {
     const tensor_list saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], &parcel = saved[2], &voxel = saved[3], &g = gradients[0];
+    const at::Tensor &x = saved[0], &weight = saved[1], &parcel = saved[2], &voxel = saved[3];
+    const at::Tensor g = gradients[0].contiguous();
     at::Tensor in_x, in_weight;
     if (context->needs_input_grad(0)) {
       in_x = at::zeros_like(x);
@@ -60,12 +136,7 @@ class SparseProduct : public torch::autograd::Function<SparseProduct> {
     }
     if (context->needs_input_grad(1)) {
       in_weight = at::empty_like(weight);
-      for (std::int64_t begin = 0; begin < weight.numel(); begin += kBlock) {
-        const std::int64_t end = std::min(begin + kBlock, weight.numel());
-        const at::Tensor products =
-            g.index_select(0, parcel.slice(0, begin, end)) * x.index_select(0, voxel.slice(0, begin, end));
-        in_weight.slice(0, begin, end).copy_(products.sum(1));
-      }
+      multiply(in_weight, g, parcel, x, voxel);
     }
     return {in_x, in_weight, {}, {}, {}};
   }
@@ -100,6 +171,18 @@ void require_series(const at::Tensor& series, std::string_view name) {
   require_dimensions(series, name, 2, "(…, V, T)");
   if (series.size(-1) == 0) {
     throw ShapeError(fmt::format("{}: found shape {}, expected at least one frame", name, shape_text(series.sizes())));
+  }
+}
+
+void require_entries(const at::Tensor& index, std::int64_t size, std::int64_t count, const char* name) {
+  if (!index.defined() || index.dim() != 1 || index.scalar_type() != at::kLong || index.numel() != count) {
+    throw ShapeError(fmt::format("{}: found {}, expected whole numbers ({}), one for each weight", name,
+                                 index.defined() ? shape_text(index.sizes()) : "no tensor", count));
+  }
+  if (count == 0) return;
+  const auto least = index.min().item<std::int64_t>(), most = index.max().item<std::int64_t>();
+  if (least < 0 || most >= size) {
+    throw ShapeError(fmt::format("{}: found numbers {} to {}, expected 0 to {}", name, least, most, size - 1));
   }
 }
 
@@ -160,10 +243,13 @@ at::Tensor extract_parcels(const at::Tensor& series, const at::Tensor& weights, 
 at::Tensor extract_parcels(const at::Tensor& series, const SparseWeights& weights, ParcelScale scale) {
   require_series(series, "series");
   require_size(series, "series", -2, weights.voxels);
+  require_entries(weights.parcel, weights.parcels, weights.weight.numel(), "parcels of sparse weights");
+  require_entries(weights.voxel, weights.voxels, weights.weight.numel(), "voxels of sparse weights");
   const at::Tensor weight = weights.weight.to(series.scalar_type());
   const at::Tensor rows = series.movedim(-2, 0);  // (V, …, T)
   const at::Tensor flat =
-      SparseProduct::apply(rows.reshape({weights.voxels, -1}), weight, weights.parcel, weights.voxel, weights.parcels);
+      SparseProduct::apply(rows.reshape({weights.voxels, -1}).contiguous(), weight.contiguous(),
+                           weights.parcel.contiguous(), weights.voxel.contiguous(), weights.parcels);
   std::vector<std::int64_t> shape = rows.sizes().vec();
   shape[0] = weights.parcels;
   return scaled(flat.reshape(shape).movedim(0, -2), scale, [&](bool absolute) {

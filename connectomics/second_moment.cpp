@@ -88,7 +88,7 @@ class SecondMoment : public torch::autograd::Function<SecondMoment> {
       const std::int64_t end = first + x.size(-1);
       const at::Tensor a = scaled.slice(-1, first, end), mu = a * mean.slice(-1, first, end);
       weight_gradient += a.matmul(x.square().mT());
-      weight_gradient -= 2 * mu.matmul(x.mT());
+      weight_gradient.sub_(mu.matmul(x.mT()), 2);
       if (with_series) series_gradient.slice(-1, first, end).copy_(2 * (x * w.mT().matmul(a) - w.mT().matmul(mu)));
     }
     return {weight_gradient.mul_(weights.sign()), series_gradient};

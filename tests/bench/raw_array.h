@@ -35,9 +35,12 @@ void write_raw(const std::string& path, const std::vector<Number>& values) {
              static_cast<std::streamsize>(values.size() * sizeof(Number)));
 }
 
-/// Runs `work` so many times and prints one line of JSON: least, median and largest wall-clock seconds, and the least
-/// seconds of processor time.
-inline void report_times(const std::string& name, int repetitions, const std::function<void()>& work) {
+/// Seconds by the clock, least, median and largest of some runs, and the least of processor time.
+struct Times {
+  double least, median, most, processor;
+};
+
+inline Times times_of(int repetitions, const std::function<void()>& work) {
   std::vector<double> seconds;
   double processor = std::numeric_limits<double>::infinity();
   for (int r = 0; r < repetitions; ++r) {
@@ -48,10 +51,16 @@ inline void report_times(const std::string& name, int repetitions, const std::fu
     seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   std::sort(seconds.begin(), seconds.end());
+  return {seconds.front(), seconds[seconds.size() / 2], seconds.back(), processor};
+}
+
+/// Runs `work` so many times and prints one line of JSON of its times.
+inline void report_times(const std::string& name, int repetitions, const std::function<void()>& work) {
+  const Times times = times_of(repetitions, work);
   fmt::print(
       "{{\"name\": \"{}\", \"repetitions\": {}, \"min_s\": {:.6f}, \"median_s\": {:.6f}, \"max_s\": {:.6f}, "
       "\"processor_s\": {:.6f}}}\n",
-      name, repetitions, seconds.front(), seconds[seconds.size() / 2], seconds.back(), processor);
+      name, repetitions, times.least, times.median, times.most, times.processor);
 }
 
 }  // namespace noema

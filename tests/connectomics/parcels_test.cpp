@@ -42,6 +42,17 @@ TEST(Parcels, MeansAsWrittenOutInBothForms) {
   EXPECT_LT(largest_difference(extract_parcels(x, sparse), expected), 1e-14);
   EXPECT_LT(largest_difference(extract_parcels(x.to(at::kFloat), w.to(at::kFloat)), expected), 1e-5);
   EXPECT_LT(largest_difference(extract_parcels(x.to(at::kFloat), sparse), expected), 1e-5);
+  // Entries that lie apart in memory, as columns do, and numbers of parcels or voxels that there are not.
+  const SparseWeights columns{sparse.parcel.contiguous(), sparse.voxel.contiguous(), sparse.weight, 3, 6};
+  EXPECT_LT(largest_difference(extract_parcels(x.mT().contiguous().mT(), columns), expected), 1e-14);
+  SparseWeights wrong = sparse;
+  wrong.parcels = 2;
+  EXPECT_THROW(extract_parcels(x, wrong), ShapeError);
+  wrong.parcels = 3;
+  wrong.voxel = sparse.voxel - 1;
+  EXPECT_THROW(extract_parcels(x, wrong), ShapeError);
+  wrong.voxel = sparse.voxel.slice(0, 1);
+  EXPECT_THROW(extract_parcels(x, wrong), ShapeError);
 }
 
 TEST(Parcels, LabelsWithGapsInAnyOrder) {
