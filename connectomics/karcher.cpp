@@ -3,6 +3,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/linalg_matrix_exp.h>
 #include <ATen/ops/matmul.h>
@@ -75,9 +77,16 @@ Whitened whitened(const at::Tensor& matrices, const at::Tensor& weights, const a
   return result;
 }
 
+/// exp(V) of symmetric V: near 0 by its series, which takes two products and leaves out less than 1e-12.
+at::Tensor exp_of(const at::Tensor& v) {
+  if (!(norm_of(v) < 2e-3)) return symmetrised(at::linalg_matrix_exp(v));
+  const at::Tensor square = v.matmul(v), series = v + square / 2 + v.matmul(square) / 6;
+  return symmetrised(series) + at::eye(v.size(-1), v.options());
+}
+
 /// R^(1/2) exp(V) R^(1/2).
 at::Tensor moved(const Frame& frame, const at::Tensor& v) {
-  return symmetrised(congruence(frame.root, symmetrised(at::linalg_matrix_exp(v))));
+  return symmetrised(congruence(frame.root, exp_of(v)));
 }
 
 /// The Hessian of Σ w d²/2 at R, in coordinates where R = I: in each eigenbasis, entry (j, k) times (d/2) coth(d/2),
@@ -220,6 +229,13 @@ at::Tensor karcher_published(const at::Tensor& matrices, const at::Tensor& weigh
     if (norm / entries < 1e-7) return mean;
   }
   not_converged(norm / entries, 1e-7, 30);
+}
+
+at::Tensor tangents_at(const at::Tensor& matrices, const at::Tensor& reference) {
+  const OneTorchThread one;
+  const at::Tensor equal =
+      at::full({matrices.size(0)}, 1.0 / static_cast<double>(matrices.size(0)), matrices.options());
+  return whitened(matrices, equal, reference).logs;
 }
 
 std::pair<at::Tensor, at::Tensor> karcher_gradients(const at::Tensor& matrices, const at::Tensor& weights,

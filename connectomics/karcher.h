@@ -28,6 +28,10 @@ Karcher karcher_newton(const at::Tensor& matrices, const at::Tensor& weights, co
 /// nilearn's steps and stopping rule: the mean. @throws NumericalError
 at::Tensor karcher_published(const at::Tensor& matrices, const at::Tensor& weights);
 
+/// log(R^(−1/2) A R^(−1/2)) of symmetric matrices (N, P, P), each shared out to a thread; no gradient.
+/// @throws NumericalError unless all are positive definite
+at::Tensor tangents_at(const at::Tensor& matrices, const at::Tensor& reference);
+
 /// The gradients with regard to matrices and weights of the mean that solves the equation, by implicit differentiation.
 std::pair<at::Tensor, at::Tensor> karcher_gradients(const at::Tensor& matrices, const at::Tensor& weights,
                                                     const at::Tensor& mean, const at::Tensor& gradient);

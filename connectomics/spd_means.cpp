@@ -181,11 +181,15 @@ TangentSpace tangent_space(const at::Tensor& matrices, SpdMean mean, const SpdMe
     throw ShapeError(fmt::format("matrices: found {}, expected (N, P, P)", shape_text(matrices.sizes())));
   }
   const bool recorded = at::GradMode::is_enabled() && (matrices.requires_grad() || weights.requires_grad());
-  if (mean == SpdMean::karcher && !options.published && !recorded) {
+  if (!recorded) {
     at::Tensor symmetric = at::empty_like(matrices);
     by_matrix(matrices, [&](std::int64_t begin, std::int64_t end) {
       part_of(symmetric, begin, end).copy_(symmetrised(part_of(matrices, begin, end)));
     });
+    if (mean != SpdMean::karcher || options.published) {
+      const at::Tensor reference = spd_mean(symmetric, mean, options);
+      return {reference, tangents_at(symmetric, reference)};
+    }
     const Karcher found = karcher_newton(
         symmetric, weights, {tolerance_of(matrices, options), options.max_iterations, /*with_tangents=*/true});
     return {found.mean, found.tangents};
