@@ -26,6 +26,9 @@ namespace {
 /// Where it stands among the predictors: behind what needs no learning.
 constexpr std::size_t kAutoregression = 2;
 
+/// For sixty subjects are few: 0.3 was better than 0.1 in the study of seed 0, and 0.45 than 0.3 in that of seed 10.
+constexpr double kDropout = 0.45;
+
 /// Runs of equal length, (N, T, R), in SDs of the training runs (those held in among them) around their means. A run's
 /// own mean and SD are not used: they would tell of its future.
 struct Study {
@@ -102,7 +105,7 @@ double backbone_error(const NextFrameOptions& options, const std::string& backbo
   SequenceShape shape;
   shape.channels = shape.outputs = data.inputs.size(2);
   shape.series_out = true;
-  SequenceModel model(shape, {options.width, data.inputs.size(1)}, bench_mixers(backbone, /*dropout=*/0.1), generator);
+  SequenceModel model(shape, {options.width, data.inputs.size(1)}, bench_mixers(backbone, kDropout), generator);
   model.to(torch_device());
   TrainingOptions training;
   training.min_steps = training.max_steps = options.steps;

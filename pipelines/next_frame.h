@@ -17,7 +17,7 @@ struct NextFrameOptions {
   std::uint64_t seed = 0;
   /// The last fifth of the subjects is held out.
   RegionSeriesOptions series;
-  std::int64_t steps = 1000;
+  std::int64_t steps = 3000;
 
   NextFrameOptions() { series.study.subjects = 100; }
 
