@@ -15,6 +15,9 @@ target_compile_options(noema_kernels_cuda PRIVATE
 set_target_properties(noema_kernels_cuda PROPERTIES EXPORT_NAME kernels_cuda POSITION_INDEPENDENT_CODE ON)
 install(TARGETS noema_kernels_cuda EXPORT noemaTargets)
 
-target_sources(noema_kernels_torch PRIVATE cuda/long_conv_op.cpp)
-target_compile_definitions(noema_kernels_torch PRIVATE NOEMA_HAVE_CUDA)
-target_link_libraries(noema_kernels_torch PUBLIC noema::kernels_cuda noema_libc10_cuda)
+# The binding needs a LibTorch with CUDA; the kernels compile without.
+if(TARGET noema_libc10_cuda)
+  target_sources(noema_kernels_torch PRIVATE cuda/long_conv_op.cpp)
+  target_compile_definitions(noema_kernels_torch PRIVATE NOEMA_HAVE_CUDA)
+  target_link_libraries(noema_kernels_torch PUBLIC noema::kernels_cuda noema_libc10_cuda)
+endif()

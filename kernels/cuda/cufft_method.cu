@@ -38,9 +38,9 @@ __device__ float2 times(float2 a, float2 b) { return {a.x * b.x - a.y * b.y, a.x
 __device__ float2 times_conjugate(float2 a, float2 b) { return {a.x * b.x + a.y * b.y, a.y * b.x - a.x * b.y}; }
 /// e^{−iπn/2M}: with cuFFT's forward transform z^M becomes −i, the conjugate of the processor's.
 __device__ float2 root(std::int64_t n, std::int64_t half) {
-  float2 w;
-  sincospif(-0.5F * static_cast<float>(n) / static_cast<float>(half), &w.y, &w.x);
-  return w;
+  double re, im;
+  sincospi(-0.5 * static_cast<double>(n) / static_cast<double>(half), &im, &re);
+  return {static_cast<float>(re), static_cast<float>(im)};
 }
 __device__ float value(const Series3<const float>& s, std::int64_t b, std::int64_t c, std::int64_t t) {
   return s.data[b * s.batch_pitch + c * s.channel_pitch + t * s.time_pitch];
@@ -82,14 +82,22 @@ __device__ float unpacked(const float2* row, std::int64_t t, std::int64_t half) 
   return (t < half ? x.x : -x.y) / static_cast<float>(half);
 }
 
-/// out ← row ∘ gate, and out2 ← row ∘ gate2, for those that are there.
-__global__ void unpack(const float2* z, Shape shape, Series3<const float> gate, Series3<float> out,
-                       Series3<const float> gate2, Series3<float> out2) {
+/// What a skip term adds to a row: skip ∘ series ∘ gate. It does not go through the transform, whose rounding is
+/// relative to the norm of all taps.
+struct Skipped {
+  Series3<const float> series, gate;
+  const float* skip;
+};
+
+/// out ← (row + skipped) ∘ gate, and out2 likewise with gate2, for those that are there.
+__global__ void unpack(const float2* z, Shape shape, const Skipped skipped, Series3<const float> gate,
+                       Series3<float> out, Series3<const float> gate2, Series3<float> out2) {
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (index >= shape.items * shape.channels * shape.length) return;
   const std::int64_t t = index % shape.length, b = index / shape.length % shape.items;
   const std::int64_t c = index / shape.length / shape.items;
-  const float y = unpacked(z + (c * shape.items + b) * shape.half, t, shape.half);
+  const float y = unpacked(z + (c * shape.items + b) * shape.half, t, shape.half) +
+                  skipped.skip[c] * gated(skipped.series, skipped.gate, shape, b, c, t);
   const auto put = [&](const Series3<float>& to, const Series3<const float>& factor) {
     if (to.data == nullptr) return;
     const float scale = factor.data == nullptr ? 1.0F : value(factor, b, c, t);
@@ -99,19 +107,20 @@ __global__ void unpack(const float2* z, Shape shape, Series3<const float> gate, 
   put(out2, gate2);
 }
 
-/// The tap at position p on the circle of 2M, with the sign that a wrap around it turns.
+/// The tap at position p on the circle of 2M, without skip term, with the sign that a wrap around it turns.
 __device__ float tap_at(const Taps<const float>& taps, std::int64_t past, std::int64_t future, std::int64_t c,
                         std::int64_t p, std::int64_t circle) {
   float tap = p < past ? taps.past[c * taps.past_pitch + p] : 0.0F;
-  if (p == 0 && taps.skip != nullptr) tap += taps.skip[c];
   const std::int64_t i = circle - 1 - p;  // lag −1 − i
   if (i < future) tap -= taps.future[c * taps.future_pitch + i * taps.future_step];
   return tap;
 }
 
-__global__ void pack_taps(Taps<const float> taps, std::int64_t past, std::int64_t future, Shape shape, float2* z) {
+__global__ void pack_taps(Taps<const float> taps, std::int64_t past, std::int64_t future, Shape shape, float2* z,
+                          float* skip) {
   const Place p = place(shape);
   if (!p.inside) return;
+  if (p.n == 0) skip[p.c] = taps.skip == nullptr ? 0.0F : taps.skip[p.c];
   const std::int64_t circle = 2 * shape.half;
   const float2 x{tap_at(taps, past, future, p.c, p.n, circle),
                  -tap_at(taps, past, future, p.c, p.n + shape.half, circle)};
@@ -188,7 +197,11 @@ class CufftMethod : public Method {
   CufftMethod(const CufftMethod&) = delete;
   CufftMethod& operator=(const CufftMethod&) = delete;
 
-  std::size_t prepared_bytes() const override { return static_cast<std::size_t>(kernel_values()) * sizeof(float2); }
+  /// Spectra, and behind them the weights of the skip terms.
+  std::size_t prepared_bytes() const override {
+    return static_cast<std::size_t>(kernel_values()) * sizeof(float2) +
+           static_cast<std::size_t>(shape_.channels) * sizeof(float);
+  }
   std::size_t forward_bytes() const override { return static_cast<std::size_t>(row_values()) * sizeof(float2); }
   std::size_t backward_bytes() const override {
     return static_cast<std::size_t>(2 * row_values() + kernel_values()) * sizeof(float2);
@@ -196,15 +209,17 @@ class CufftMethod : public Method {
 
   void prepare(const Taps<const float>& taps, void* prepared, void*, cudaStream_t stream) const override {
     auto* z = static_cast<float2*>(prepared);
-    pack_taps<<<blocks(kernel_values()), kThreads, 0, stream>>>(taps, past_, future_, kernel_shape_, z);
+    pack_taps<<<blocks(kernel_values()), kThreads, 0, stream>>>(taps, past_, future_, kernel_shape_, z,
+                                                                reinterpret_cast<float*>(z + kernel_values()));
     check(cudaGetLastError(), "packing kernels");
     transform(kernels_, z, CUFFT_FORWARD, stream);
   }
   void forward(const LongConvForward& series, const void* prepared, void* work, cudaStream_t stream) const override {
     auto* z = static_cast<float2*>(work);
     start(series.u, series.pre, z, stream);
-    apply(z, static_cast<const float2*>(prepared), stream);
-    finish(z, series.post, series.y, {}, {}, stream);
+    const auto* kernel = static_cast<const float2*>(prepared);
+    apply(z, kernel, stream);
+    finish(z, {series.u, series.pre, skip_of(kernel)}, series.post, series.y, {}, {}, stream);
   }
   void backward(const LongConvBackward& series, const void* prepared, void* work, cudaStream_t stream) const override {
     const auto* kernel = static_cast<const float2*>(prepared);
@@ -213,13 +228,13 @@ class CufftMethod : public Method {
     if (series.post.data != nullptr) {  // the convolution again, for the gradient of its gate
       start(series.u, series.pre, g, stream);
       apply(g, kernel, stream);
-      finish(g, series.dy, series.dpost, {}, {}, stream);
+      finish(g, {series.u, series.pre, skip_of(kernel)}, series.dy, series.dpost, {}, {}, stream);
     }
     start(series.u, series.pre, u, stream);
     start(series.dy, series.post, g, stream);
     correlate<<<blocks(kernel_values()), kThreads, 0, stream>>>(u, g, kernel, sum, shape_);
     check(cudaGetLastError(), "correlating");
-    finish(g, series.pre, series.du, series.u, series.dpre, stream);
+    finish(g, {series.dy, series.post, skip_of(kernel)}, series.pre, series.du, series.u, series.dpre, stream);
     if (series.dk.past == nullptr) return;
     transform(kernels_, sum, CUFFT_INVERSE, stream);
     const std::int64_t taps_of_all = shape_.channels * (asked_.past + asked_.future);
@@ -230,6 +245,9 @@ class CufftMethod : public Method {
  private:
   std::int64_t row_values() const { return shape_.items * shape_.channels * shape_.half; }
   std::int64_t kernel_values() const { return shape_.channels * shape_.half; }
+  const float* skip_of(const float2* prepared) const {
+    return reinterpret_cast<const float*>(prepared + kernel_values());
+  }
 
   void transform(cufftHandle plan, float2* z, int direction, cudaStream_t stream) const {
     check_transforms(cufftSetStream(plan, stream), "setting its stream");
@@ -240,11 +258,11 @@ class CufftMethod : public Method {
     check(cudaGetLastError(), "packing");
     transform(rows_, z, CUFFT_FORWARD, stream);
   }
-  void finish(float2* z, const Series3<const float>& gate, const Series3<float>& out, const Series3<const float>& gate2,
-              const Series3<float>& out2, cudaStream_t stream) const {
+  void finish(float2* z, const Skipped& skipped, const Series3<const float>& gate, const Series3<float>& out,
+              const Series3<const float>& gate2, const Series3<float>& out2, cudaStream_t stream) const {
     transform(rows_, z, CUFFT_INVERSE, stream);
-    unpack<<<blocks(shape_.items * shape_.channels * shape_.length), kThreads, 0, stream>>>(z, shape_, gate, out, gate2,
-                                                                                            out2);
+    unpack<<<blocks(shape_.items * shape_.channels * shape_.length), kThreads, 0, stream>>>(z, shape_, skipped, gate,
+                                                                                            out, gate2, out2);
     check(cudaGetLastError(), "unpacking");
   }
   void apply(float2* z, const float2* kernel, cudaStream_t stream) const {

@@ -1,6 +1,9 @@
 #include "noema/kernels/cuda/long_conv.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
 
 #include "noema/kernels/cuda/failure.h"
 #include "noema/kernels/cuda/method.h"
@@ -49,7 +52,8 @@ std::unique_ptr<const Method> make_method(const LongConvSizes& asked, const Long
 }  // namespace
 
 LongConvPlan::LongConvPlan(const LongConvSizes& sizes, const LongConvChoice& choice)
-    : method_(choice.method.value_or(best_method(clipped(sizes), choice))),
+    : length_(sizes.length),
+      method_(choice.method.value_or(best_method(clipped(sizes), choice))),
       work_(make_method(sizes, clipped(sizes), method_, choice)) {}
 LongConvPlan::~LongConvPlan() = default;
 
@@ -60,11 +64,25 @@ std::size_t LongConvPlan::backward_bytes() const { return work_->backward_bytes(
 void LongConvPlan::prepare(const Taps<const float>& taps, void* prepared, void* work, cudaStream_t stream) const {
   work_->prepare(taps, prepared, work, stream);
 }
+template <class Value>
+void LongConvPlan::check_reach(const Series3<Value>& s) const {
+  constexpr std::int64_t kMostChannelsOfThread = 8, kMost = std::numeric_limits<std::uint32_t>::max();
+  const std::int64_t reach = (length_ - 1) * s.time_pitch + (kMostChannelsOfThread - 1) * s.channel_pitch;
+  if (s.data == nullptr || method_ == LongConvMethod::cufft || reach <= kMost) return;
+  throw_device_error("the values of one item and channel of a series reach over " + std::to_string(reach) +
+                     " values of memory, more than the " + std::to_string(kMost) +
+                     " that kernels count; make the series contiguous in time");
+}
+
 void LongConvPlan::forward(const LongConvForward& series, const void* prepared, void* work, cudaStream_t stream) const {
+  for (const auto& s : {series.u, series.pre, series.post}) check_reach(s);
+  check_reach(series.y);
   work_->forward(series, prepared, work, stream);
 }
 void LongConvPlan::backward(const LongConvBackward& series, const void* prepared, void* work,
                             cudaStream_t stream) const {
+  for (const auto& s : {series.u, series.pre, series.post, series.dy}) check_reach(s);
+  for (const auto& s : {series.du, series.dpre, series.dpost}) check_reach(s);
   work_->backward(series, prepared, work, stream);
 }
 

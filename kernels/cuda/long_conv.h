@@ -44,13 +44,18 @@ class LongConvPlan {
   std::size_t forward_bytes() const;
   std::size_t backward_bytes() const;
 
-  /// @throws DeviceError
+  /// @throws DeviceError, and from all methods but cufft also for series whose values within an item and channel are
+  /// 2^32 or more values of memory apart.
   void prepare(const Taps<const float>& taps, void* prepared, void* work, cudaStream_t stream) const;
   void forward(const LongConvForward& series, const void* prepared, void* work, cudaStream_t stream) const;
   /// Not of the method tiles.
   void backward(const LongConvBackward& series, const void* prepared, void* work, cudaStream_t stream) const;
 
  private:
+  template <class Value>
+  void check_reach(const Series3<Value>& series) const;
+
+  std::int64_t length_;
   LongConvMethod method_;
   std::unique_ptr<const Method> work_;
 };

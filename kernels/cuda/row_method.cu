@@ -1,3 +1,6 @@
+#include <cstdint>
+#include <limits>
+
 #include "noema/kernels/cuda/launch.h"
 #include "noema/kernels/cuda/method.h"
 #include "noema/kernels/cuda/row_convolution.cuh"
@@ -40,6 +43,10 @@ std::unique_ptr<const Method> row_method(const LongConvSizes& asked, const LongC
   return std::make_unique<RowMethod>(asked, sizes);
 }
 
-bool row_method_fits(const LongConvSizes& sizes) { return RowTransformPlan::fits(RowConvolution::real_values(sizes)); }
+bool row_method_fits(const LongConvSizes& sizes) {
+  constexpr std::int64_t kMostParts = 64, kMostRows = std::numeric_limits<int>::max();
+  return RowTransformPlan::fits(RowConvolution::real_values(sizes)) &&
+         sizes.batch * sizes.channels <= kMostRows / kMostParts;
+}
 
 }  // namespace noema::cuda

@@ -1,8 +1,10 @@
 #include "noema/kernels/cuda/row_transform.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
+#include "noema/kernels/cpu/transform.h"
 #include "noema/kernels/cpu/transform_plan.h"
 
 namespace noema::cuda {
@@ -10,6 +12,8 @@ namespace {
 
 /// Of a part: 64·2^a, 3·64·2^a or 5·64·2^a complex values, to 64 KiB of a block's memory.
 constexpr std::int64_t kLeastPart = 64, kMostPart = 8192;
+/// As step_log, it makes all groups those of block 0.
+constexpr int kNoBlocks = 30;
 /// Rows of one part; else as few parts as do.
 constexpr int kOuters[] = {1, 8, 16, 64};
 
@@ -44,22 +48,34 @@ RowStage stage_of(int radix) {
   return {.first = radix};
 }
 
-/// The stages of a part: a 3 or 5 if there is one, then 16 as far as 8 can fill the rest.
+/// The stages of a part: 4 and 8 so far that 16 fills the rest, and the last is always 16. A 3 or 5 is the second,
+/// since a first stage that takes more values at once waits for memory less often.
 std::vector<RowStage> stages_of(std::int64_t part) {
   std::vector<RowStage> stages;
-  for (const int odd : {3, 5}) {
-    if (part % odd == 0) {
-      stages.push_back(stage_of(odd));
-      part /= odd;
-    }
-  }
   int doublings = std::countr_zero(static_cast<std::uint64_t>(part));
+  const auto odd = static_cast<int>(part >> doublings);
   while (doublings % 4 != 0) {
-    stages.push_back(stage_of(8));
-    doublings -= 3;
+    const int radix = doublings == 6 ? 4 : 8;
+    stages.push_back(stage_of(radix));
+    doublings -= radix == 4 ? 2 : 3;
   }
   for (; doublings > 0; doublings -= 4) stages.push_back(stage_of(16));
+  if (odd > 1) stages.insert(stages.begin() + 1, stage_of(odd));
   return stages;
+}
+
+/// From `begin` on, the roots of `blocks`·`parts` butterflies of that radix, of which each block has its parts side by
+/// side: put in the order of RowStage.
+void put_blocks_side_by_side(std::vector<float>& roots, std::size_t begin, int radix, std::size_t blocks,
+                             std::size_t parts) {
+  const std::size_t count = static_cast<std::size_t>(cpu::root_count(radix)) * parts;
+  const auto there = roots.begin() + static_cast<std::ptrdiff_t>(begin);
+  const std::vector<float> before(there, there + static_cast<std::ptrdiff_t>(2 * count * blocks));
+  for (std::size_t block = 0; block < blocks; ++block) {
+    for (std::size_t i = 0; i < count; ++i) {
+      std::copy_n(&before[2 * (block * count + i)], 2, &roots[begin + 2 * (i * blocks + block)]);
+    }
+  }
 }
 
 }  // namespace
@@ -71,27 +87,40 @@ RowTransformPlan::RowTransformPlan(std::int64_t real_values) {
   transform_.size = static_cast<int>(sizes.part);
   transform_.outer = sizes.outer;
   transform_.outer_stage = stage_of(sizes.outer);
-  std::vector<int> radices;
-  std::vector<std::int64_t*> begin_of;
-  const auto add = [&](RowStage& stage) {
-    radices.push_back(stage.first);
-    begin_of.push_back(&stage.first_roots);
-    if (stage.second == 1) return;
-    radices.push_back(stage.second);
-    begin_of.push_back(&stage.second_roots);
-  };
-  if (sizes.outer > 1) add(transform_.outer_stage);
+  std::vector<RowStage*> stages;
+  if (sizes.outer > 1) stages.push_back(&transform_.outer_stage);
   std::int64_t step = sizes.part;
   for (const RowStage& stage : stages_of(sizes.part)) {
     step /= stage.radix();
     RowStage& here = transform_.stage[transform_.stages++];
     here = stage;
-    here.step_log = std::countr_zero(static_cast<std::uint64_t>(step));
-    add(here);
+    here.step = static_cast<int>(step);
+    here.step_log = transform_.stages == 1 ? kNoBlocks : std::countr_zero(static_cast<std::uint64_t>(step));
+    stages.push_back(&here);
+  }
+  place_roots(stages);
+}
+
+void RowTransformPlan::place_roots(const std::vector<RowStage*>& stages) {
+  std::vector<int> radices;
+  for (const RowStage* stage : stages) {
+    radices.push_back(stage->first);
+    if (stage->second > 1) radices.push_back(stage->second);
   }
   std::vector<std::size_t> begins;
   cpu::append_roots(radices, roots_, begins);
-  for (std::size_t i = 0; i < begins.size(); ++i) *begin_of[i] = static_cast<std::int64_t>(begins[i]) / 2;
+  auto begin = begins.begin();
+  std::size_t blocks = 1;
+  const auto place = [&](int radix, int parts) {
+    put_blocks_side_by_side(roots_, *begin, radix, blocks, static_cast<std::size_t>(parts));
+    return static_cast<unsigned>(*begin++ / 2);
+  };
+  for (RowStage* stage : stages) {
+    stage->blocks = static_cast<int>(blocks);
+    stage->first_roots = place(stage->first, 1);
+    if (stage->second > 1) stage->second_roots = place(stage->second, stage->first);
+    blocks *= static_cast<std::size_t>(stage->radix());
+  }
 }
 
 RowTransform RowTransformPlan::transform(const float* roots_there) const {

@@ -8,17 +8,24 @@ namespace noema::cuda {
 
 /// One butterfly, or a second one on each part of the first without leaving the registers.
 struct RowStage {
-  int first = 1;     ///< radix
-  int second = 1;    ///< radix, or 1 for none
-  int step_log = 0;  ///< values that meet are 2^step_log apart
-  /// Where the roots of each begin, in complex numbers.
-  std::int64_t first_roots = 0;
-  std::int64_t second_roots = 0;
+  int first = 1;   ///< radix
+  int second = 1;  ///< radix, or 1 for none
+  int step = 1;    ///< values that meet are so far apart
+  int step_log =
+      0;  ///< its logarithm; of the first stage, where all groups are in one block, more than that of any place
+  int blocks = 1;  ///< of values that meet, in all parts of a row
+  /// Where the roots of each begin, in complex numbers: root p of block i of the first at p·blocks + i, and that of its
+  /// part k of the second at (k·count + p)·blocks + i, so that threads side by side read numbers side by side.
+  unsigned first_roots = 0;
+  unsigned second_roots = 0;
 
-  int radix() const { return first * second; }
+  constexpr int radix() const { return first * second; }
 };
 
 constexpr int kMaxRowStages = 4;
+
+/// Of the last stage, whose values stand side by side; so all others have steps of a multiple of it.
+constexpr int kLastRadix = 16;
 
 /// What kernels read. A row of `outer`·`size` complex values is taken apart by `outer_stage` into parts of `size`, each
 /// of which a block of threads transforms in its own memory in `stages` stages. `outer` 1: the row is one part.
@@ -44,6 +51,8 @@ class RowTransformPlan {
   RowTransform transform(const float* roots_there) const;
 
  private:
+  void place_roots(const std::vector<RowStage*>& stages);
+
   RowTransform transform_;
   std::vector<float> roots_;
 };

@@ -19,6 +19,9 @@
 
 #define NOEMA_DEVICE inline
 #define NOEMA_KERNEL(threads) void
+#define NOEMA_KERNEL_BESIDE(threads, blocks) void
+#define NOEMA_KERNEL_OF_REGISTERS(registers) void
+#define NOEMA_UNROLL
 #define NOEMA_PARAMETER const
 
 namespace noema::cuda {
@@ -82,10 +85,18 @@ class HostBlock {
     wait(State::at_product);
   }
 
+  /// The number of the thread beside this one in its warp.
+  float exchanged(float x) {
+    Thread& t = threads_[turn_];
+    t.number = x;
+    wait(State::at_exchange);
+    return t.number;
+  }
+
   static inline HostBlock* current = nullptr;
 
  private:
-  enum class State { runs, at_barrier, at_product, ended };
+  enum class State { runs, at_barrier, at_product, at_exchange, ended };
   static constexpr std::size_t kStackBytes = 128 << 10;
 
   struct Thread {
@@ -93,6 +104,7 @@ class HostBlock {
     std::unique_ptr<char[]> stack;
     State state = State::runs;
     float* c = nullptr;
+    float number = 0;
     std::uint32_t a[4], b[2];
   };
 
@@ -120,9 +132,14 @@ class HostBlock {
     }
     bool any = false;
     for (std::size_t first = 0; first + kWarp <= threads_.size(); first += kWarp) {
-      if (!all(first, kWarp, State::at_product)) continue;
+      if (all(first, kWarp, State::at_product)) {
+        multiply(&threads_[first]);
+      } else if (all(first, kWarp, State::at_exchange)) {
+        for (std::size_t i = first; i < first + kWarp; i += 2) std::swap(threads_[i].number, threads_[i + 1].number);
+      } else {
+        continue;
+      }
       any = true;
-      multiply(&threads_[first]);
       for (std::size_t i = first; i < first + kWarp; ++i) threads_[i].state = State::runs;
     }
     return any;
@@ -170,6 +187,30 @@ Value* block_memory() {
 inline void multiply_tiles(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
   HostBlock::current->multiply_tiles(c, a, b);
 }
+
+template <class Value>
+Value read_only(const Value* there) {
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(there) % sizeof(Value), 0U);
+  return *there;
+}
+
+template <class Value>
+Value settled(Value value) {
+  return value;
+}
+
+inline float exchanged(float x) { return HostBlock::current->exchanged(x); }
+
+inline std::uint32_t nearest_bf16(float first, float second) {
+  const auto nearest = [](float x) {
+    const auto bits = std::bit_cast<std::uint32_t>(x);
+    return x != x ? 0x7FFFU : (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16;
+  };
+  return nearest(first) | nearest(second) << 16;
+}
+
+inline void copy_word(std::uint32_t* to, const std::uint32_t* from) { *to = *from; }
+inline void finish_copies() {}
 
 inline std::uint32_t bits_of(float x) { return std::bit_cast<std::uint32_t>(x); }
 inline float float_of(std::uint32_t bits) { return std::bit_cast<float>(bits); }

@@ -169,6 +169,24 @@ void run_by_tiles(Case& c, bool exact) {
   steps.forward(launch, c.forward(), prepared.data());
 }
 
+/// With gates near one, which leave the rms of a result and its largest values in proportion.
+void expect_tiles_are_direct_sums(Case c) {
+  for (auto* gate : {&c.pre, &c.post}) {
+    for (float& x : *gate) x = 1 + x / 8;
+  }
+  const Expected e = direct(c);
+  const std::string what = describe(c.sizes) + (c.channels_last ? ", channels last" : "") + (c.gates ? ", gated" : "");
+  if (cuda::TileConvolution::fits(clipped(c.sizes), /*exact=*/true)) {
+    run_by_tiles(c, /*exact=*/true);
+    EXPECT_LE(relative_error(c.y, e.y), 3e-5) << "bf16x3, " << what;
+    std::fill(c.y.begin(), c.y.end(), NAN);
+  }
+  run_by_tiles(c, /*exact=*/false);
+  const double error = relative_error(c.y, e.y);
+  EXPECT_LE(error, 2e-2) << "bf16, " << what;
+  EXPECT_TRUE(c.sizes.length == 1 || error > 1e-4) << "it ran in bf16";
+}
+
 TEST(TilesOnGpu, AreTheDirectSums) {
   for (const auto& [batch, length, past, future] :
        {std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>{1, 1, 1, 0},
@@ -184,17 +202,48 @@ TEST(TilesOnGpu, AreTheDirectSums) {
         {4, 300, 9, 20},
         {2, 512, 512, 0},
         {3, 777, 777, 100},
+        {2, 1024, 1024, 0},
         {3, 100, 300, 300}}) {
-    Case c(LongConvSizes{batch, 3, length, past, future});
-    c.gates = batch == 5;
-    c.channels_last = batch == 7;
-    const Expected e = direct(c);
-    run_by_tiles(c, /*exact=*/true);
-    EXPECT_LE(relative_error(c.y, e.y), 3e-5) << "bf16x3, " << describe(c.sizes);
-    run_by_tiles(c, /*exact=*/false);
-    const double error = relative_error(c.y, e.y);
-    EXPECT_LE(error, 2e-2) << "bf16, " << describe(c.sizes);
-    EXPECT_TRUE(length == 1 || error > 1e-4) << "it ran in bf16";
+    for (const bool channels_last : {false, true}) {
+      for (const bool gates : {false, true}) {
+        Case c(LongConvSizes{batch, 3, length, past, future});
+        c.channels_last = channels_last;
+        c.gates = gates;
+        expect_tiles_are_direct_sums(c);
+      }
+    }
+  }
+}
+
+/// Of channels that are neighbours a block has eight, or four where series are long, read and written by fours where
+/// their number allows.
+TEST(TilesOnGpu, TakeAnyNumberOfChannels) {
+  for (const std::int64_t channels : {4, 8, 9, 12, 21}) {
+    for (const std::int64_t length : {40, 129, 1000}) {
+      Case c(LongConvSizes{length == 1000 ? 3 : 11, channels, length, length, 5});
+      c.channels_last = true;
+      c.gates = length == 129;
+      c.skips = length != 129;
+      expect_tiles_are_direct_sums(c);
+    }
+  }
+}
+
+/// One of the gates alone.
+TEST(TilesOnGpu, TakeEitherGate) {
+  for (const bool first : {false, true}) {
+    Case c({5, 3, 70, 70, 0});
+    Case both = c;
+    both.gates = true;
+    std::fill((first ? both.post : both.pre).begin(), (first ? both.post : both.pre).end(), 1.0F);
+    const Expected e = direct(both);
+    const cuda::TileConvolution steps(c.sizes, /*exact=*/true);
+    std::vector<std::uint32_t> prepared(static_cast<std::size_t>(steps.prepared_words()), 0x7FC07FC0U);
+    LongConvForward series = both.forward();
+    (first ? series.post : series.pre) = {};
+    steps.prepare(cuda::HostLaunch(), both.taps(), prepared.data());
+    steps.forward(cuda::HostLaunch(), series, prepared.data());
+    EXPECT_LE(relative_error(both.y, e.y), 3e-5);
   }
 }
 

@@ -22,7 +22,7 @@ namespace {
 
 /// Of one call: the median of repetitions of many calls, so that the host's time of a call does not count.
 double seconds_of(const std::function<void()>& work) {
-  constexpr int kCalls = 20, kRepetitions = 7;
+  constexpr int kCalls = 10, kRepetitions = 5;
   cudaEvent_t begin, end;
   cudaEventCreate(&begin);
   cudaEventCreate(&end);
