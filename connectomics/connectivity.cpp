@@ -138,9 +138,11 @@ GroupConnectivity measure_connectivity(const std::vector<at::Tensor>& series, co
     const auto run = static_cast<std::size_t>(i);
     matrices[run] = run_connectivity(series[run], options.kind, options.estimator);
   });
-  const OneTorchThread one;  // what is long below shares matrices out to the library's threads
   GroupConnectivity result;
-  result.matrices = at::stack(matrices);
+  {
+    const OneTorchThread one;  // LibTorch's own would still wait for work while the tangents need the cores
+    result.matrices = at::stack(matrices);
+  }
   const auto count = static_cast<std::int64_t>(series.size());
   const at::Tensor shares =
       weights.defined() ? weights.to(result.matrices.options()) : at::full({count}, 1.0, result.matrices.options());

@@ -10,7 +10,6 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tensordot.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -85,9 +84,7 @@ at::Tensor exp_of(const at::Tensor& v) {
 }
 
 /// R^(1/2) exp(V) R^(1/2).
-at::Tensor moved(const Frame& frame, const at::Tensor& v) {
-  return symmetrised(congruence(frame.root, exp_of(v)));
-}
+at::Tensor moved(const Frame& frame, const at::Tensor& v) { return symmetrised(congruence(frame.root, exp_of(v))); }
 
 /// The Hessian of Σ w d²/2 at R, in coordinates where R = I: in each eigenbasis, entry (j, k) times (d/2) coth(d/2),
 /// d = log λ_j − log λ_k. Its eigenvalues are 1 or more.
@@ -137,9 +134,12 @@ Newton newton_step(const Whitened& here, const at::Tensor& weights, double accur
   KarcherHessian hessian(here.systems, weights, at::kFloat);
   Newton result;
   const auto add_changes = [&](double share) {
-    if (!result.changes.defined()) result.changes = at::zeros_like(hessian.images());
+    const bool first = !result.changes.defined();
+    if (first) result.changes = at::empty_like(hessian.images());
     by_matrix(result.changes, [&](std::int64_t begin, std::int64_t end) {
-      part_of(result.changes, begin, end).add_(part_of(hessian.images(), begin, end), norm * share);
+      at::Tensor change = part_of(result.changes, begin, end);
+      if (first) change.zero_();
+      change.add_(part_of(hessian.images(), begin, end), norm * share);
     });
   };
   const at::Tensor step =

@@ -67,27 +67,36 @@ std::optional<at::Tensor> inverse_of(const at::Tensor& matrix) {
   return result;
 }
 
-/// Σ_i w_i Σ share (R + A_i/pole)⁻¹; nothing if one of them has no Cholesky factor.
-std::optional<at::Tensor> mean_of_inverses(const at::Tensor& matrices, const at::Tensor& weights,
-                                           const at::Tensor& reference, const std::vector<Fraction>& fractions) {
-  const at::Tensor sums = at::zeros_like(matrices);
-  std::atomic<bool> failed = false;
-  by_matrix(matrices, [&](std::int64_t begin, std::int64_t end) {
-    const at::Tensor some = part_of(matrices, begin, end).mT(), sum = part_of(sums, begin, end).mT();
-    at::Tensor inverse = at::empty_like(some);
-    for (const Fraction& f : fractions) {
-      at::add_out(inverse, reference.mT(), some, 1 / f.pole);
-      if (!invert(inverse)) {
-        failed = true;
-        return;
+/// Σ_i w_i Σ share (R + A_i/pole)⁻¹ of the same matrices at many R.
+class MeanOfInverses {
+ public:
+  MeanOfInverses(const at::Tensor& matrices, const at::Tensor& weights)
+      : matrices_(matrices), weights_(weights), sums_(at::empty_like(matrices)) {}
+
+  /// Nothing if one of them has no Cholesky factor.
+  std::optional<at::Tensor> at_reference(const at::Tensor& reference, const std::vector<Fraction>& fractions) {
+    std::atomic<bool> failed = false;
+    by_matrix(matrices_, [&](std::int64_t begin, std::int64_t end) {
+      const at::Tensor some = part_of(matrices_, begin, end).mT();
+      at::Tensor sum = part_of(sums_, begin, end).mT().zero_(), inverse = at::empty_like(some);
+      for (const Fraction& f : fractions) {
+        at::add_out(inverse, reference.mT(), some, 1 / f.pole);
+        if (!invert(inverse)) {
+          failed = true;
+          return;
+        }
+        sum.add_(inverse, f.share);
       }
-      sum.add_(inverse, f.share);
-    }
-  });
-  const at::Tensor mean = at::tensordot(weights, sums, {0}, {0});
-  if (failed || !mean.isfinite().all().item<bool>()) return std::nullopt;
-  return mean;
-}
+    });
+    if (failed) return std::nullopt;
+    const at::Tensor mean = at::tensordot(weights_, sums_, {0}, {0});
+    if (!mean.isfinite().all().item<bool>()) return std::nullopt;
+    return mean;
+  }
+
+ private:
+  at::Tensor matrices_, weights_, sums_;
+};
 
 /// Anderson's acceleration of S(Z) = 0: from the residuals at the last steps the next step, such that their linear
 /// model has the least residual, and β of that. It converges as conjugate gradients do for a symmetric derivative.
@@ -135,7 +144,8 @@ class Accelerated {
 /// K of a mean K Kᵀ of matrices whose arithmetic mean is I.
 std::optional<at::Tensor> start_about_identity(const at::Tensor& matrices, const at::Tensor& weights) {
   const at::Tensor identity = at::eye(matrices.size(-1), matrices.options());
-  const std::optional<at::Tensor> inverse = mean_of_inverses(matrices, weights, at::zeros_like(identity), {{1, 1}});
+  MeanOfInverses mean(matrices, weights);
+  const std::optional<at::Tensor> inverse = mean.at_reference(at::zeros_like(identity), {{1, 1}});
   if (!inverse) return std::nullopt;
   // The geometric mean of I and the harmonic mean, by two means of arithmetic and harmonic ones.
   const std::optional<at::Tensor> harmonic = inverse_of(*inverse), mixed = inverse_of((identity + *inverse) / 2);
@@ -148,7 +158,7 @@ std::optional<at::Tensor> start_about_identity(const at::Tensor& matrices, const
   const double rounding = 1e-5 * std::sqrt(static_cast<double>(matrices.size(-1)));
   for (const int count : {3, 3, 4, 5}) {  // more would take longer than what Newton's method needs to catch up
     const std::vector<Fraction> fractions = fractions_of_log(count);
-    const std::optional<at::Tensor> inverses = mean_of_inverses(matrices, weights, frame.matmul(frame.mT()), fractions);
+    const std::optional<at::Tensor> inverses = mean.at_reference(frame.matmul(frame.mT()), fractions);
     if (!inverses) return std::nullopt;
     double shares = 0;
     for (const Fraction& f : fractions) shares += f.share;
