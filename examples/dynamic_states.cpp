@@ -1,5 +1,6 @@
 // Six states of connectivity that 100 subjects go through in 1,200 frames, each for nine frames on average: k-means of
-// sliding windows, at the best of several lengths, and hidden Markov states.
+// correlations and of covariances of sliding windows of several lengths, and hidden Markov states. The data are made by
+// such a chain (without means, each state's duration geometric), so the learned model is the true one.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/einsum.h>
@@ -11,7 +12,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "comparison.h"
@@ -30,6 +33,10 @@ constexpr std::int64_t kStates = 6, kSubjects = 100, kFrames = 1200, kRegions = 
 constexpr std::uint64_t kDataSets = 3;
 constexpr double kStay = 0.885;  // a state lasts 9 frames on average
 constexpr double kNoise = 1.26;  // standard deviation in each region, where the states' series have 1 on average
+
+constexpr int kStarts = 10;  // of k-means
+/// Subjects whose windows k-means clusters (thousands of windows); those of all then go to the nearest centre.
+constexpr std::int64_t kClustered = 20;
 
 struct Data {
   at::Tensor series;  // (B, R, T)
@@ -63,6 +70,8 @@ Data simulated(std::uint64_t seed) {
   return data;
 }
 
+using Connectivity = std::function<at::Tensor(const at::Tensor&)>;
+
 /// Mean over subjects and states of the correlation of time courses (B, T, K) with the planted ones, states matched.
 double recovered(const at::Tensor& courses, const at::Tensor& states) {
   const at::Tensor truth = at::one_hot(states, kStates).to(at::kDouble);
@@ -79,12 +88,15 @@ double recovered(const at::Tensor& courses, const at::Tensor& states) {
   return best;
 }
 
-/// (B, T, K): the share of the windows over a frame that k-means of their correlations gives to each state.
-at::Tensor window_courses(const at::Tensor& series, std::int64_t length) {
+/// (B, T, K): the share of the windows over a frame that k-means of their connectivity gives to each state.
+at::Tensor window_courses(const at::Tensor& series, std::int64_t length, Connectivity connectivity) {
   const std::int64_t step = std::max<std::int64_t>(2, length / 5);
   const at::Tensor windows = series.unfold(2, length, step).transpose(1, 2);  // (B, W, R, length)
-  const at::Tensor points = noema::pack_symmetric(noema::correlation(windows)).flatten(0, 1);
-  const at::Tensor labels = noema::k_means(points, {.clusters = kStates, .starts = 2}).labels;
+  const at::Tensor points = connectivity(windows).to(at::kFloat);             // (B, W, L)
+  const at::Tensor centres =
+      noema::k_means(points.slice(0, 0, kClustered).flatten(0, 1), {.clusters = kStates, .starts = kStarts}).centres;
+  const at::Tensor all = points.flatten(0, 1);
+  const at::Tensor labels = (centres.square().sum(1) - 2 * all.matmul(centres.t())).argmin(1);
   const at::Tensor hard = at::one_hot(labels, kStates).to(at::kDouble).reshape({series.size(0), -1, kStates});
   const at::Tensor covers = noema::window_weights(kFrames, {.length = length, .step = step}, at::kDouble).t() > 0;
   return covers.to(at::kDouble).matmul(hard) / covers.sum(1, true).clamp_min(1);
@@ -115,18 +127,28 @@ std::string course_plot(const at::Tensor& states, const at::Tensor& windows, con
 void compare(const std::filesystem::path& folder) {
   const noema::OneTorchThread one;  // the arrays of a frame are small
   const std::vector<std::int64_t> lengths{6, 8, 12, 20};
+  const std::vector<std::pair<const char*, Connectivity>> kinds{
+      {"correlations", [](const at::Tensor& windows) { return noema::pack_symmetric(noema::correlation(windows)); }},
+      {"covariances", [](const at::Tensor& windows) {
+         return noema::pack_symmetric(noema::covariance(windows), noema::PackedDiagonal::kept);
+       }}};
   std::vector<noema::ComparisonRow> rows;
-  for (const std::int64_t length : lengths)
-    rows.push_back({fmt::format("k-means of windows of {} frames", length), {}});
+  for (const auto& [kind, connectivity] : kinds) {
+    for (const std::int64_t length : lengths)
+      rows.push_back({fmt::format("k-means of {} of windows of {} frames", kind, length), {}});
+  }
   noema::ComparisonRow chain{"hidden Markov states", {}};
   std::string courses_of_one;
   for (std::uint64_t seed = 1; seed <= kDataSets; ++seed) {
     const Data data = simulated(seed);
     at::Tensor windows;
-    for (std::size_t i = 0; i < lengths.size(); ++i) {
-      const at::Tensor courses = window_courses(data.series, lengths[i]);
-      if (lengths[i] == 8) windows = courses[0];
-      rows[i].values.push_back(recovered(courses, data.states));
+    std::size_t row = 0;
+    for (const auto& [kind, connectivity] : kinds) {
+      for (const std::int64_t length : lengths) {
+        const at::Tensor courses = window_courses(data.series, length, connectivity);
+        if (length == 8 && !windows.defined()) windows = courses[0];
+        rows[row++].values.push_back(recovered(courses, data.states));
+      }
     }
     const noema::HiddenStates states =
         noema::fit_hidden_states(data.series, {.states = kStates, .iterations = 40, .starts = 1});
@@ -135,6 +157,7 @@ void compare(const std::filesystem::path& folder) {
     if (seed == 1) courses_of_one = course_plot(data.states, windows, courses[0]);
   }
   rows.push_back(chain);
+  fmt::print("The data are made by a hidden Markov chain: the learned model is the true one.\n");
   fmt::print("{} states, {} subjects, {} frames of {} regions\n", kStates, kSubjects, kFrames, kRegions);
   noema::print_comparison("correlation of the states' time courses with the planted ones", rows);
   noema::write_figure(
