@@ -9,22 +9,10 @@
 #include "gradient_check.h"
 #include "noema/connectomics/initialisers.h"
 #include "noema/core/error.h"
+#include "sphere_maps.h"
 
 namespace noema {
 namespace {
-
-at::Tensor sphere(std::int64_t count) {
-  const at::Tensor i = at::arange(count, at::kDouble) + 0.5;
-  const at::Tensor z = 1 - 2 * i / static_cast<double>(count), turn = i * (std::numbers::pi * (3 - std::sqrt(5.0)));
-  const at::Tensor ring = (1 - z * z).sqrt();
-  return 10 * at::stack({ring * turn.cos(), ring * turn.sin(), z}, 1);
-}
-
-/// Smooth maps (n, V): white noise under a Gaussian of σ on the sphere.
-at::Tensor smooth_maps(const at::Tensor& points, std::int64_t count, std::uint64_t seed) {
-  const at::Tensor d = distance_matrix(points, points, Geometry::spherical);
-  return normal_numbers({count, points.size(0)}, seed, "maps").matmul(at::exp(-d * d / 50));
-}
 
 double correlation(const at::Tensor& a, const at::Tensor& b) {
   return at::corrcoef(at::stack({a, b}))[0][1].item<double>();
@@ -60,7 +48,7 @@ TEST(NullModels, RotationsAndSpins) {
   EXPECT_LT(largest_difference(at::linalg_det(q), at::ones({2000}, at::kDouble)), 1e-13);
   EXPECT_LT(q.mean(0).abs().max().item<double>(), 0.05);  // no direction is preferred
   EXPECT_NEAR(q.square().mean().item<double>(), 1.0 / 3, 1e-12);
-  const at::Tensor points = sphere(400);
+  const at::Tensor points = sphere_points(400);
   const at::Tensor spins = spin_indices(points, 5, 3);
   for (std::int64_t i = 0; i < 5; ++i) {
     // Neighbours stay neighbours: distances between the sources are those of the vertices, up to the mesh's width.
@@ -78,8 +66,8 @@ TEST(NullModels, RotationsAndSpins) {
 }
 
 TEST(NullModels, MoranKeepsMoments) {
-  const at::Tensor points = sphere(120), d = distance_matrix(points, points, Geometry::spherical);
-  const at::Tensor weights = at::exp(-d / 3), map = smooth_maps(points, 1, 2)[0] + 4;
+  const at::Tensor points = sphere_points(120), d = sphere_distances(points);
+  const at::Tensor weights = at::exp(-d / 3), map = smooth_maps(d, 5, 1, 2)[0] + 4;
   const at::Tensor nulls = moran_surrogates(map, weights, 20, 1);
   EXPECT_LT(largest_difference(nulls.mean(1), map.mean().expand({20})), 1e-10);
   EXPECT_LT(largest_difference(nulls.var(1), map.var().expand({20})), 1e-10);
@@ -91,8 +79,8 @@ TEST(NullModels, MoranKeepsMoments) {
 }
 
 TEST(NullModels, ProbabilitiesAreCalibrated) {
-  const at::Tensor points = sphere(100), d = distance_matrix(points, points, Geometry::spherical);
-  const at::Tensor maps = smooth_maps(points, 120, 5), others = smooth_maps(points, 120, 6);
+  const at::Tensor points = sphere_points(100), d = sphere_distances(points);
+  const at::Tensor maps = smooth_maps(d, 5, 120, 5), others = smooth_maps(d, 5, 120, 6);
   const auto shuffled = [](const at::Tensor& map, std::uint64_t seed) {
     return map.index_select(0, uniform_numbers({60, map.size(0)}, seed, "shuffle").argsort(std::int64_t{1}).flatten())
         .reshape({60, -1});
@@ -123,7 +111,7 @@ double between(const at::Tensor& map, const at::Tensor& labels) {
 }
 
 TEST(NullModels, RandomParcelsAreCalibrated) {
-  const at::Tensor points = sphere(100), maps = smooth_maps(points, 120, 5);
+  const at::Tensor points = sphere_points(100), maps = smooth_maps(sphere_distances(points), 5, 120, 5);
   std::vector<at::Tensor> nulls;
   for (std::uint64_t seed = 0; seed < 40; ++seed) nulls.push_back(random_parcels(points, 8, seed, Geometry::spherical));
   const auto p_of = [&](const at::Tensor& map, const at::Tensor& labels) {
@@ -157,7 +145,7 @@ TEST(NullModels, PhasesAreCalibrated) {
 }
 
 TEST(NullModels, RandomParcelsAndPhases) {
-  const at::Tensor points = sphere(200);
+  const at::Tensor points = sphere_points(200);
   const at::Tensor labels = random_parcels(points, 12, 3, Geometry::spherical);
   EXPECT_EQ(at::bincount(labels).numel(), 12);
   EXPECT_GT(at::bincount(labels).min().item<std::int64_t>(), 0);

@@ -20,22 +20,10 @@
 #include "noema/connectomics/spatial.h"
 #include "noema/core/error.h"
 #include "noema/learn/torch_settings.h"
+#include "sphere_maps.h"
 
 namespace noema {
 namespace {
-
-at::Tensor sphere_distances(std::int64_t count) {
-  const at::Tensor i = at::arange(count, at::kDouble) + 0.5;
-  const at::Tensor z = 1 - 2 * i / static_cast<double>(count), turn = i * (std::numbers::pi * (3 - std::sqrt(5.0)));
-  const at::Tensor ring = (1 - z * z).sqrt();
-  const at::Tensor points = 10 * at::stack({ring * turn.cos(), ring * turn.sin(), z}, 1);
-  return distance_matrix(points, points, Geometry::spherical);
-}
-
-at::Tensor smooth_maps(const at::Tensor& distances, double sigma, std::int64_t count, std::uint64_t seed) {
-  const at::Tensor kernel = at::exp(-distances * distances / (2 * sigma * sigma));
-  return normal_numbers({count, distances.size(0)}, seed, "maps").matmul(kernel);
-}
 
 TEST(Variogram, ByItsDefinition) {
   const at::Tensor points = made_up({17, 3}), d = distance_matrix(points, points), maps = made_up({2, 17}, 4);
@@ -68,7 +56,7 @@ TEST(Variogram, ByItsDefinition) {
 
 TEST(Variogram, SurrogatesHaveTheMapsOwn) {
   const OneTorchThread one;
-  const at::Tensor d = sphere_distances(150);
+  const at::Tensor d = sphere_distances(sphere_points(150));
   const at::Tensor map = smooth_maps(d, 2, 1, 3)[0] + 5;
   const at::Tensor target = variogram(map.unsqueeze(0), d)[0];
   const at::Tensor nulls = variogram_surrogates(map, d, 40, 1);
@@ -92,7 +80,7 @@ TEST(Variogram, SurrogatesHaveTheMapsOwn) {
 // Without an association p is uniform: neither too often small (as by shuffling) nor too rarely.
 TEST(Variogram, ProbabilitiesAreUniform) {
   const OneTorchThread one;  // many small products
-  const at::Tensor d = sphere_distances(100);
+  const at::Tensor d = sphere_distances(sphere_points(100));
   const std::int64_t pairs = 200;
   const at::Tensor maps = smooth_maps(d, 2.5, pairs, 5), others = smooth_maps(d, 2.5, pairs, 6);
   const auto p_value = [&](const at::Tensor& map, const at::Tensor& other, const at::Tensor& nulls) {
@@ -123,7 +111,7 @@ TEST(Variogram, ProbabilitiesAreUniform) {
 }
 
 TEST(Variogram, WrongInputs) {
-  const at::Tensor d = sphere_distances(12), map = made_up({12});
+  const at::Tensor d = sphere_distances(sphere_points(12)), map = made_up({12});
   EXPECT_THROW(variogram_surrogates(map, d, 0, 1), UsageError);
   EXPECT_THROW(variogram_surrogates(map, made_up({11, 11}), 2, 1), ShapeError);
   EXPECT_THROW(variogram_surrogates(made_up({2, 12}), d, 2, 1), ShapeError);
