@@ -4,8 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Core>
-#include <fstream>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "noema/io/series.h"
@@ -13,25 +12,10 @@
 
 namespace noema {
 
-inline const nlohmann::json& golden() {
-  static const nlohmann::json kGolden = nlohmann::json::parse(std::ifstream(golden_file()));
-  return kGolden;
-}
-
-inline MatrixD golden_matrix(const std::string& key) {
-  const auto rows = golden().at(key).get<std::vector<std::vector<double>>>();
-  MatrixD matrix(rows.size(), rows.at(0).size());
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    matrix.row(static_cast<Eigen::Index>(r)) =
-        Eigen::Map<const Eigen::RowVectorXd>(rows[r].data(), static_cast<Eigen::Index>(rows[r].size()));
-  }
-  return matrix;
-}
-
-inline Eigen::VectorXd golden_vector(const std::string& key) {
-  const auto values = golden().at(key).get<std::vector<double>>();
-  return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
-}
+/// All of the file; to look into it, include <nlohmann/json.hpp>.
+const nlohmann::json& golden();
+MatrixD golden_matrix(const std::string& key);
+Eigen::VectorXd golden_vector(const std::string& key);
 
 /// Largest difference relative to the largest reference value.
 inline double relative_difference(const auto& found, const auto& expected) {

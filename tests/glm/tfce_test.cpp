@@ -2,6 +2,7 @@
 #include "noema/glm/tfce.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>

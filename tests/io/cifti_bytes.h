@@ -1,12 +1,9 @@
 // CIFTI-2 files built byte by byte, without the library under test.
 #pragma once
 
-#include <fmt/format.h>
-
+#include <cstdint>
 #include <string>
 #include <vector>
-
-#include "nifti_bytes.h"
 
 namespace noema {
 
@@ -41,9 +38,7 @@ inline const std::string kParcelsMap =
     R"(<Parcel Name="mixed"><VoxelIndicesIJK>3 4 5</VoxelIndicesIJK>)"
     R"(<Vertices BrainStructure="CIFTI_STRUCTURE_CORTEX_LEFT">2</Vertices></Parcel></MatrixIndicesMap>)";
 
-inline std::string cifti_xml(const std::string& maps) {
-  return R"(<?xml version="1.0" encoding="UTF-8"?><CIFTI Version="2"><Matrix>)" + maps + "</Matrix></CIFTI>";
-}
+std::string cifti_xml(const std::string& maps);
 
 struct CiftiParts {
   std::string xml;
@@ -56,24 +51,9 @@ struct CiftiParts {
   int extension = 32;
 };
 
-inline std::string cifti_bytes(const CiftiParts& parts) {
-  NiftiBytes bytes(2, parts.big_endian);
-  bytes.shape({1, 1, 1, 1, parts.points, parts.places}).put<std::int32_t>(504, parts.intent).type(16, 32);
-  bytes.put<std::uint8_t>(540, 1);
-  const std::size_t size = (8 + parts.xml.size() + 15) / 16 * 16;
-  bytes.add(static_cast<std::int32_t>(size)).add(static_cast<std::int32_t>(parts.extension)).add_text(parts.xml);
-  bytes.add_text(std::string(size - 8 - parts.xml.size(), '\0'));
-  bytes.set_offset(static_cast<std::int64_t>(bytes.str().size()));
-  return bytes.add_all(parts.values).str();
-}
+std::string cifti_bytes(const CiftiParts& parts);
 
 /// Four points (TR 0.72 s) of five grayordinates; value(t, g) = 10·g + t.
-inline CiftiParts small_dtseries() {
-  CiftiParts parts{cifti_xml(kSeriesMap + kModelsMap), 4, 5, 3002, {}};
-  for (int g = 0; g < 5; ++g) {
-    for (int t = 0; t < 4; ++t) parts.values.push_back(static_cast<float>(10 * g + t));
-  }
-  return parts;
-}
+CiftiParts small_dtseries();
 
 }  // namespace noema

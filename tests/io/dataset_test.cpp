@@ -1,7 +1,10 @@
 #include "noema/io/dataset.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <fstream>
 
 #include "fake_dataset.h"
 #include "noema/core/error.h"
