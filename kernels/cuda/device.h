@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #define NOEMA_LANES 1
 
@@ -68,6 +69,7 @@ NOEMA_DEVICE Value* settled(Value* pointer) {
   __builtin_assume(__isGlobal(same));
   return same;
 }
+
 /// The number of the neighbour, lane 2i of 2i + 1 and the other way; all threads of a warp ask for it together.
 NOEMA_DEVICE float exchanged(float x) { return __shfl_xor_sync(0xFFFFFFFFU, x, 1); }
 

@@ -66,10 +66,12 @@ void LongConvPlan::prepare(const Taps<const float>& taps, void* prepared, void* 
 }
 template <class Value>
 void LongConvPlan::check_reach(const Series3<Value>& s) const {
-  constexpr std::int64_t kMostChannelsOfThread = 8, kMost = std::numeric_limits<std::uint32_t>::max();
-  const std::int64_t reach = (length_ - 1) * s.time_pitch + (kMostChannelsOfThread - 1) * s.channel_pitch;
+  constexpr std::int64_t kMostChannels = 8, kMost = std::numeric_limits<std::uint32_t>::max();
+  // Tiles count from the first channel of a block, where times are not side by side.
+  const bool of_channels = method_ == LongConvMethod::tiles && s.time_pitch != 1;
+  const std::int64_t reach = (length_ - 1) * s.time_pitch + (of_channels ? (kMostChannels - 1) * s.channel_pitch : 0);
   if (s.data == nullptr || method_ == LongConvMethod::cufft || reach <= kMost) return;
-  throw_device_error("the values of one item and channel of a series reach over " + std::to_string(reach) +
+  throw_device_error("the values that a block of a GPU counts together reach over " + std::to_string(reach) +
                      " values of memory, more than the " + std::to_string(kMost) +
                      " that kernels count; make the series contiguous in time");
 }

@@ -20,7 +20,7 @@ enum class LongConvMethod {
   cufft,  ///< transforms of cuFFT: rows too long for three
 };
 
-/// What to plan by. Without a method: that of least expected time.
+/// What to plan by. Without a method: that of least expected time where times are side by side.
 struct LongConvChoice {
   LongConvPrecision precision = LongConvPrecision::float32;
   std::optional<LongConvMethod> method = std::nullopt;

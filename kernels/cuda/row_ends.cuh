@@ -84,7 +84,7 @@ struct SeriesSink {
     typename SeriesSource<Ends>::Row skipped;
     float weight;
 
-    /// What a later put at n adds; read before any put, so that reads do not wait for writes.
+    /// What a later put at n adds; on its own, so that a thread can read it before it puts anything.
     NOEMA_DEVICE Complex before(int n) const {
       if (weight == 0.0F) return {0.0F, 0.0F};
       const Complex x = skipped.at(n);

@@ -40,8 +40,9 @@ NOEMA_DEVICE RowThread row_thread(const RowGrid& g) {
   t.threads = g.threads;
   t.row_in_block = g.interleaved ? thread % g.rows_of_block : thread / g.threads;
   t.thread = g.interleaved ? thread / g.rows_of_block : thread % g.threads;
-  const int row = static_cast<int>(blockIdx.x) * g.rows_of_block + t.row_in_block;
-  t.inside = row < g.units * g.items;
+  const int asked = static_cast<int>(blockIdx.x) * g.rows_of_block + t.row_in_block, rows = g.units * g.items;
+  t.inside = asked < rows;
+  const int row = t.inside ? asked : rows - 1;  // so that what is read for a row that is not there is that of one
   t.unit = g.units_side_by_side ? row % g.units : row / g.items;
   t.item = g.units_side_by_side ? row / g.units : row % g.items;
   return t;
@@ -321,7 +322,7 @@ backward_rows(NOEMA_PARAMETER RowTransform t, NOEMA_PARAMETER RowGrid grid, Item
   const Complex* kernel = spectrum + static_cast<std::int64_t>(thread.unit) * t.size;
   Complex* sum = sums + (static_cast<std::int64_t>(thread.item) * grid.units + thread.unit) * t.size;
   const std::int64_t begin = thread.item * runs.run;
-  const PartStages stages(t, thread);
+  const PartStages stages(t, thread);  // looks at the thread, which is inside as long as its run has items
   for (std::int64_t i = 0; i < runs.run; ++i) {
     const std::int64_t item = begin + i;
     thread.inside = has_run && item < runs.items;

@@ -18,9 +18,10 @@ template <int kChannelsOfBlock, int kItemTiles, int kRowTiles, int kMostWarps, i
 struct TileShape {
   static constexpr int kChannels = kChannelsOfBlock, kTilesOfItems = kItemTiles, kTilesOfRows = kRowTiles;
   static constexpr int kWarps = kMostWarps, kBlocks = kWarpsAtOnce / kMostWarps;
-  /// Made for rows of few words, which may begin at any of two values.
-  static constexpr bool kShort = kItemTiles * kRowTiles <= 4;
+  /// Has registers left for reading two values at once where four do not stand right for it.
+  static constexpr bool kTwos = kItemTiles * kRowTiles <= 4;
   static constexpr int kItems = 8 * kItemTiles, kStripTimes = 16 * kRowTiles;
+  static_assert(kStripTimes + 16 <= kLagMargin);
 };
 /// For series whose times are side by side: few sums at once where each takes three products or series are short.
 using RowsShape = TileShape<1, 2, 4, 8, 24>;
@@ -151,7 +152,7 @@ struct RowLoader {
     if (item >= task.batch || time >= task.length) count = 0;
     const auto read = [&](const Series3<const float>& series) {
       const BlockSeries<Shape, const float> s(series, item, first_channel);
-      return read_four<Shape::kShort>(s.at(time, channel), s.pitch_of_four(), count, task.together_in);
+      return read_four<Shape::kTwos>(s.at(time, channel), s.pitch_of_four(), count, task.together_in);
     };
     Four values = read(task.series.u);
     if constexpr (kGated) {
@@ -186,7 +187,7 @@ struct RowLoader {
     const int thread = static_cast<int>(threadIdx.x);
     // All are powers of two: threads that share an item, items at once, and items of a thread, which takes the first
     // words of all of them, then the next of all.
-    const int team = kTimes && Shape::kShort && words <= 16 * kWords ? 16 : 32,
+    const int team = kTimes && Shape::kTwos && words <= 16 * kWords ? 16 : 32,
               teams = static_cast<int>(blockDim.x) / team;
     const int items = Shape::kItems > teams ? Shape::kItems / teams : 1, words_of_team = team / kNeighbours * kWords;
     const int channel = 4 * (thread % kNeighbours), first_word = thread % team / kNeighbours * kWords;
@@ -328,7 +329,7 @@ struct ItemEnd {
 
  private:
   NOEMA_DEVICE Four read(const Source& s, int time, int channel) const {
-    return read_four<Shape::kShort>(s.at(time, channel), s.channel_pitch, channels - channel, task.together_in);
+    return read_four<Shape::kTwos>(s.at(time, channel), s.channel_pitch, channels - channel, task.together_in);
   }
   NOEMA_DEVICE static void multiply(Four& x, const Four& by) {
     NOEMA_UNROLL

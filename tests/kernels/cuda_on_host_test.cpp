@@ -74,8 +74,8 @@ void expect_direct_sums(Case c) {
   expect_near(describe(c.sizes), c, direct(c));
 }
 
-constexpr std::int64_t kLengths[] = {1,   2,   3,   7,   8,   16,  50,   63,   64,   65,   127,  128,  200,
-                                     255, 256, 372, 500, 512, 784, 1000, 1024, 1134, 1200, 2047, 2048, 4096};
+constexpr std::int64_t kLengths[] = {1,   2,   3,   7,   8,   16,  50,  63,   64,   65,   127,  128,  150,  200,
+                                     255, 256, 300, 372, 500, 512, 784, 1000, 1024, 1134, 1200, 2047, 2048, 4096};
 
 TEST(RowsOnGpu, AreTheDirectSumsAtAllLengths) {
   for (const std::int64_t length : kLengths) {
@@ -206,6 +206,7 @@ TEST(TilesOnGpu, AreTheDirectSums) {
         {3, 100, 300, 300}}) {
     for (const bool channels_last : {false, true}) {
       for (const bool gates : {false, true}) {
+        if (length > 300 && gates != channels_last) continue;  // these take their time
         Case c(LongConvSizes{batch, 3, length, past, future});
         c.channels_last = channels_last;
         c.gates = gates;
@@ -218,9 +219,9 @@ TEST(TilesOnGpu, AreTheDirectSums) {
 /// Of channels that are neighbours a block has eight, or four where series are long, read and written by fours where
 /// their number allows.
 TEST(TilesOnGpu, TakeAnyNumberOfChannels) {
-  for (const std::int64_t channels : {4, 8, 9, 12, 21}) {
+  for (const std::int64_t channels : {4, 6, 8, 9, 10, 12, 21}) {
     for (const std::int64_t length : {40, 129, 1000}) {
-      Case c(LongConvSizes{length == 1000 ? 3 : 11, channels, length, length, 5});
+      Case c(LongConvSizes{length == 1000 ? 1 : 5, channels, length, length, 5});
       c.channels_last = true;
       c.gates = length == 129;
       c.skips = length != 129;
@@ -229,21 +230,110 @@ TEST(TilesOnGpu, TakeAnyNumberOfChannels) {
   }
 }
 
-/// One of the gates alone.
+/// Rows of 12 and 20 threads, of which several share a block, in both orders of threads.
+TEST(RowsOnGpu, ShareBlocksWithOthers) {
+  for (const std::int64_t length : {150, 190, 300}) {
+    for (const bool channels_last : {false, true}) {
+      Case c({5, 7, length, length, 3});
+      c.channels_last = channels_last;
+      expect_direct_sums(c);
+    }
+  }
+}
+
+/// A case of which one gate alone is there, as one with both whose other is 1 everywhere.
+struct OneGate {
+  Case c;
+  bool first;
+
+  OneGate(const LongConvSizes& sizes, bool which_is_first, bool channels_last) : c(sizes), first(which_is_first) {
+    c.gates = true;
+    c.channels_last = channels_last;
+    std::vector<float>& other = first ? c.post : c.pre;
+    std::fill(other.begin(), other.end(), 1.0F);
+  }
+  LongConvForward forward() {
+    LongConvForward series = c.forward();
+    (first ? series.post : series.pre) = {};
+    return series;
+  }
+  LongConvBackward backward() {
+    LongConvBackward series = c.backward();
+    (first ? series.post : series.pre) = {};
+    (first ? series.dpost : series.dpre) = {};
+    return series;
+  }
+};
+
 TEST(TilesOnGpu, TakeEitherGate) {
   for (const bool first : {false, true}) {
-    Case c({5, 3, 70, 70, 0});
-    Case both = c;
-    both.gates = true;
-    std::fill((first ? both.post : both.pre).begin(), (first ? both.post : both.pre).end(), 1.0F);
-    const Expected e = direct(both);
-    const cuda::TileConvolution steps(c.sizes, /*exact=*/true);
-    std::vector<std::uint32_t> prepared(static_cast<std::size_t>(steps.prepared_words()), 0x7FC07FC0U);
-    LongConvForward series = both.forward();
-    (first ? series.post : series.pre) = {};
-    steps.prepare(cuda::HostLaunch(), both.taps(), prepared.data());
-    steps.forward(cuda::HostLaunch(), series, prepared.data());
-    EXPECT_LE(relative_error(both.y, e.y), 3e-5);
+    for (const bool channels_last : {false, true}) {
+      OneGate gated({5, 3, 70, 70, 0}, first, channels_last);
+      const cuda::TileConvolution steps(gated.c.sizes, /*exact=*/true);
+      std::vector<std::uint32_t> prepared(static_cast<std::size_t>(steps.prepared_words()), 0x7FC07FC0U);
+      steps.prepare(cuda::HostLaunch(), gated.c.taps(), prepared.data());
+      steps.forward(cuda::HostLaunch(), gated.forward(), prepared.data());
+      EXPECT_LE(relative_error(gated.c.y, direct(gated.c).y), 3e-5);
+    }
+  }
+}
+
+TEST(RowsOnGpu, TakeEitherGate) {
+  for (const bool first : {false, true}) {
+    for (const bool channels_last : {false, true}) {
+      for (const std::int64_t past : {70, 9}) {  // whose rows have no imaginary part, and have one
+        OneGate gated({5, 3, 70, past, 0}, first, channels_last);
+        Case& c = gated.c;
+        const cuda::RowTransformPlan plan(cuda::RowConvolution::real_values(c.sizes));
+        const std::vector<float> roots = plan.roots();
+        const cuda::RowConvolution steps(c.sizes, c.sizes, plan.transform(roots.data()));
+        std::vector<cpu::Complex> prepared(static_cast<std::size_t>(steps.prepared_values())),
+            work(static_cast<std::size_t>(std::max(steps.forward_values(), steps.backward_values())));
+        steps.prepare(cuda::HostLaunch(), c.taps(), prepared.data(), work.data());
+        steps.forward(cuda::HostLaunch(), gated.forward(), prepared.data(), work.data());
+        steps.backward(cuda::HostLaunch(), gated.backward(), prepared.data(), work.data());
+        const Expected e = direct(c);
+        EXPECT_LE(relative_error(c.y, e.y), 3e-6);
+        EXPECT_LE(relative_error(c.du, e.du), 3e-6);
+        EXPECT_LE(relative_error(c.dpast, e.dpast), 3e-6);
+        EXPECT_LE(relative_error(first ? c.dpre : c.dpost, first ? e.dpre : e.dpost), 3e-6);
+      }
+    }
+  }
+}
+
+/// Series that do not begin where four values can be read at once, and gates in another layout than theirs.
+TEST(TilesOnGpu, TakeSeriesFromAnyAddress) {
+  for (const std::int64_t shift : {0, 1, 2, 3}) {
+    for (const bool channels_last : {false, true}) {
+      Case c({5, 8, 72, 72, 0});
+      c.channels_last = channels_last;
+      c.gates = true;
+      const Expected e = direct(c);
+      const auto shifted = [&](const std::vector<float>& values) {
+        std::vector<float> moved(static_cast<std::size_t>(shift));
+        moved.insert(moved.end(), values.begin(), values.end());
+        return moved;
+      };
+      const std::vector<float> u = shifted(c.u);
+      std::vector<float> y = shifted(c.y), pre(c.pre.size());
+      LongConvForward series = c.forward();
+      series.u.data = u.data() + shift;
+      series.y.data = y.data() + shift;
+      Case other = c;
+      other.channels_last = !channels_last;
+      for (std::int64_t b = 0; b < 5; ++b) {
+        for (std::int64_t ch = 0; ch < 8; ++ch) {
+          for (std::int64_t t = 0; t < 72; ++t) pre[other.at(b, ch, t)] = c.pre[c.at(b, ch, t)];
+        }
+      }
+      series.pre = other.series<const float>(pre);
+      const cuda::TileConvolution steps(c.sizes, /*exact=*/true);
+      std::vector<std::uint32_t> prepared(static_cast<std::size_t>(steps.prepared_words()), 0x7FC07FC0U);
+      steps.prepare(cuda::HostLaunch(), c.taps(), prepared.data());
+      steps.forward(cuda::HostLaunch(), series, prepared.data());
+      EXPECT_LE(relative_error({y.begin() + shift, y.end()}, e.y), 6e-5) << "from " << shift;
+    }
   }
 }
 

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <iterator>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "made_up.h"
+#include "noema/core/error.h"
 #include "noema/kernels/cpu/aligned.h"
 #include "noema/kernels/cuda/long_conv.h"
 
@@ -130,6 +132,21 @@ bool has_gpu() {
 constexpr LongConvSizes kSizes[] = {{2, 3, 1, 1, 0},      {3, 5, 65, 65, 65},      {17, 3, 200, 200, 0},
                                     {1, 2, 333, 20, 7},   {2, 2, 700, 2000, 1300}, {2, 3, 1200, 1200, 0},
                                     {2, 1, 8192, 8192, 0}};
+
+/// Kernels count places within an item and channel in 32 bits; this needs no GPU.
+TEST(LongConvPlanOnGpu, RefusesSeriesThatReachTooFar) {
+  const LongConvSizes sizes{16, 1, 128, 128, 0};
+  const cuda::LongConvPlan plan(sizes, {LongConvPrecision::bf16, cuda::LongConvMethod::tiles});
+  std::vector<float> one(1);
+  const std::int64_t far = std::int64_t{1} << 26;
+  const LongConvForward series{{one.data(), 1, 1, far}, {}, {}, {one.data(), 1, 1, 1}};
+  try {
+    plan.forward(series, nullptr, nullptr, nullptr);
+    FAIL() << "it went on";
+  } catch (const DeviceError& e) {
+    EXPECT_NE(std::string(e.what()).find("8522825735 values"), std::string::npos) << e.what();
+  }
+}
 
 TEST(LongConvOnGpu, IsThatOfTheProcessor) {
   if (!has_gpu()) GTEST_SKIP() << "there is no GPU here";

@@ -83,8 +83,9 @@ struct Expected {
   std::vector<double> y, du, dpre, dpost, dpast, dfuture, dskip;
 };
 
-/// The sums as they are written, in double precision.
-inline Expected direct(const Case& c) {
+/// The sums as they are written, in double precision, over `lags` alone, where all other taps are zero; of all lags
+/// when empty. Gradients of other taps stay zero.
+inline Expected direct(const Case& c, std::vector<std::int64_t> lags = {}) {
   const LongConvSizes& s = c.sizes;
   Expected e;
   for (auto* out : {&e.y, &e.du, &e.dpre, &e.dpost}) out->assign(c.u.size(), 0);
@@ -92,6 +93,10 @@ inline Expected direct(const Case& c) {
   e.dfuture.assign(c.future.size(), 0);
   e.dskip.assign(c.skip.size(), 0);
   const auto T = static_cast<std::size_t>(s.length);
+  if (lags.empty()) {
+    for (std::int64_t lag = -std::min(s.future, s.length - 1); lag < std::min(s.past, s.length); ++lag)
+      lags.push_back(lag);
+  }
   std::vector<double> v(T), dc(T), conv(T), dv(T);
   for (std::int64_t b = 0; b < s.batch; ++b) {
     for (std::int64_t ch = 0; ch < s.channels; ++ch) {
@@ -102,7 +107,7 @@ inline Expected direct(const Case& c) {
       }
       std::fill(conv.begin(), conv.end(), 0.0);
       std::fill(dv.begin(), dv.end(), 0.0);
-      for (std::int64_t lag = -std::min(s.future, s.length - 1); lag < std::min(s.past, s.length); ++lag) {
+      for (const std::int64_t lag : lags) {
         const double k = c.tap(ch, lag);
         double dk = 0;
         for (std::int64_t t = std::max<std::int64_t>(lag, 0); t < std::min(s.length, s.length + lag); ++t) {

@@ -116,12 +116,14 @@ bool is_the_same_twice(const Shape& shape) {
 bool results_are_right() {
   seed_the_gpu();
   bool all = true;
-  for (const std::int64_t T : {1,   2,   3,   7,   8,   16,   63,   64,   65,   127,  128,  200,  255,
-                               256, 372, 500, 512, 784, 1000, 1024, 1134, 1200, 2047, 2048, 4096, 8192}) {
+  for (const std::int64_t T : {1,   2,   3,   7,   8,   16,  63,   64,   65,   127,  128,  150,  200,  255,
+                               256, 300, 372, 500, 512, 784, 1000, 1024, 1134, 1200, 2047, 2048, 4096, 8192}) {
     all = check({3, 5, T}) && all;
   }
   for (const std::int64_t T : {50, 128, 200, 256, 512, 1000, 1024}) {
     for (const std::int64_t B : {16, 33}) all = check({B, 5, T}) && all;
+    for (const std::int64_t C : {6, 8, 12})
+      all = check({16, C, T}) && all;  // blocks of channels read two and four at once
   }
   for (const std::int64_t T : {20000, 140000, 270000, 600000}) all = check({2, 3, T}) && all;
   for (const std::int64_t T : {128, 200, 1200, 20000}) {
