@@ -29,50 +29,84 @@ BackboneClassifierOptions quick(const std::string& name, int epochs) {
   return options;
 }
 
+/// Lists of the mixers that no backbone with a name has.
+const std::map<std::string, std::vector<MixerDescription>>& own_lists() {
+  static const std::map<std::string, std::vector<MixerDescription>> lists{
+      {"butterfly-conv", {{"butterfly-conv", {{"radix", std::int64_t{4}}}}}},
+      {"separable-conv",
+       {{"separable-conv", {{"grid", std::vector<std::int64_t>{2, 1, 2}}, {"time_taps", std::int64_t{4}}}}}}};
+  return lists;
+}
+
+/// A backbone that has a name, the default network, or one of `own_lists()`.
+std::unique_ptr<NetworkClassifier> classifier(const std::string& name, int epochs,
+                                              const std::filesystem::path& checkpoint = {},
+                                              double checkpoint_interval_s = 60) {
+  const auto list = own_lists().find(name);
+  BackboneClassifierOptions options = quick(name == "long-conv" || list != own_lists().end() ? "h3" : name, epochs);
+  options.network.training.checkpoint = checkpoint;
+  options.network.training.checkpoint_interval_s = checkpoint_interval_s;
+  if (name == "long-conv") {
+    LongConvClassifierOptions plain;
+    plain.network = options.network;
+    plain.conv.channels = options.backbone.channels;
+    return std::make_unique<LongConvClassifier>(plain);
+  }
+  if (list != own_lists().end()) {
+    options.name = kOwnBackbone;
+    options.backbone.mixers = list->second;
+  }
+  return std::make_unique<BackboneClassifier>(options);
+}
+
+std::vector<std::string> trained_names() {
+  std::vector<std::string> names = backbone_names();
+  names.emplace_back("long-conv");
+  for (const auto& [name, list] : own_lists()) names.push_back(name);
+  return names;
+}
+
 class NamedBackbone : public testing::TestWithParam<std::string> {
   const OneTorchThread guard_;  // small sums, and tests beside each other
 };
 
 TEST_P(NamedBackbone, LearnsInAFewSteps) {
   const auto [train, test] = made_up::split_last_run(made_up::samples({4, 2, 6}, made_up::mean_pattern));
-  BackboneClassifier model(quick(GetParam(), 20));
-  model.fit(train);
-  EXPECT_EQ(model.kind(), GetParam());
-  const auto& epochs = model.history().epochs;
+  const auto model = classifier(GetParam(), 20);
+  model->fit(train);
+  EXPECT_EQ(model->kind(), own_lists().contains(GetParam()) ? kOwnBackbone : GetParam());
+  const auto& epochs = model->history().epochs;
   ASSERT_EQ(epochs.size(), 20);
   EXPECT_LT(epochs.back().train_loss, 0.8 * epochs.front().train_loss);
-  EXPECT_GE(made_up::accuracy(model.predict(test).decisions, test.labels()), 0.75);
+  EXPECT_GE(made_up::accuracy(model->predict(test).decisions, test.labels()), 0.75);
 }
 
 TEST_P(NamedBackbone, GoesOnExactlyAfterAnInterruption) {
   const SampleSet set = made_up::samples({2, 2, 2, 6}, made_up::mean_pattern);
-  BackboneClassifierOptions options = quick(GetParam(), 40);  // of one step
-  BackboneClassifier whole(options);
-  whole.fit(set);
-  options.network.training.checkpoint = std::filesystem::path(testing::TempDir()) / ("noema-" + GetParam());
-  options.network.training.checkpoint_interval_s = 0;
-  std::filesystem::remove(options.network.training.checkpoint);
+  constexpr int kEpochs = 40;  // of one step
+  const auto whole = classifier(GetParam(), kEpochs);
+  whole->fit(set);
+  const std::filesystem::path checkpoint = std::filesystem::path(testing::TempDir()) / ("noema-" + GetParam());
+  std::filesystem::remove(checkpoint);
   std::thread watch([&] {  // cancels after the first checkpoint
-    while (!std::filesystem::exists(options.network.training.checkpoint)) {
+    while (!std::filesystem::exists(checkpoint)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     request_cancel();
   });
-  BackboneClassifier cut(options);
-  EXPECT_THROW(cut.fit(set), Cancelled);
+  EXPECT_THROW(classifier(GetParam(), kEpochs, checkpoint, 0)->fit(set), Cancelled);
   watch.join();
   reset_cancel();
-  options.network.training.checkpoint_interval_s = 60;
-  BackboneClassifier resumed(options);
-  resumed.fit(set);
-  EXPECT_EQ(resumed.predict(set).decisions, whole.predict(set).decisions);
-  for (const auto& [name, tensor] : whole.save().tensors) {
-    EXPECT_EQ(resumed.save().tensors.at(name).bytes, tensor.bytes) << name;
+  const auto resumed = classifier(GetParam(), kEpochs, checkpoint);
+  resumed->fit(set);
+  EXPECT_EQ(resumed->predict(set).decisions, whole->predict(set).decisions);
+  for (const auto& [name, tensor] : whole->save().tensors) {
+    EXPECT_EQ(resumed->save().tensors.at(name).bytes, tensor.bytes) << name;
   }
-  std::filesystem::remove(options.network.training.checkpoint);
+  std::filesystem::remove(checkpoint);
 }
 
-INSTANTIATE_TEST_SUITE_P(Names, NamedBackbone, testing::ValuesIn(backbone_names()), [](const auto& name) {
+INSTANTIATE_TEST_SUITE_P(Names, NamedBackbone, testing::ValuesIn(trained_names()), [](const auto& name) {
   std::string text = name.param;
   std::replace(text.begin(), text.end(), '-', '_');
   return text;
