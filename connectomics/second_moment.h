@@ -16,8 +16,9 @@ namespace noema {
 /// @throws ShapeError
 at::Tensor second_moment(const at::Tensor& weights, const at::Tensor& series);
 
-/// The same divided by the variance over all vertices at that frame, the mean of which is the share of variance that
-/// the parcels leave unexplained. Frames without variance: 0.
+/// The same divided by the variance over all vertices at that frame. Where each vertex's weights sum to 1, the mean over
+/// parcels by their share of all weight, Σ_v w_pv/Σ_pv w_pv (not the plain mean, unless parcels weigh the same), is the
+/// share of the frame's variance that the parcels leave unexplained: 1 − R². Frames without variance: 0.
 at::Tensor relative_second_moment(const at::Tensor& weights, const at::Tensor& series);
 
 /// Weighted mean of the products of all pairs of different members of each parcel, series scaled to mean 0 and norm 1:

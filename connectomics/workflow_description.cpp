@@ -382,7 +382,7 @@ const std::vector<LossType>& workflow_loss_types() {
        Kinds{matrices, vectors},
        {},
        {{"tolerance", 0.0, "Correlations up to this are free", {}, {.low = 0, .high = 0.999}}}},
-      {"homogeneity", "1 − mean correlation of the series within parcels", {}, {"parcellate"}},
+      {"homogeneity", "1 − mean correlation of the series within parcels, which count by their voxels", {}, {"parcellate"}},
       {"unexplained-variance", "Share of the variance over voxels that parcels leave", {}, {"parcellate"}},
       {"entropy", "Of a voxel's weights, as a share of the largest there can be", {}, {"parcellate"}},
       {"compactness", "Mean distance in mm of a parcel's weight from its centre", {}, {"parcellate"}},

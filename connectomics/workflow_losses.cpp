@@ -46,11 +46,13 @@ at::Tensor weights_of(const Workflow& workflow, const std::string& block) {
   return workflow.block(block).quantities().at("weights");
 }
 
-/// The mean over runs of a loss of the series that a parcellation reads.
+/// The mean over runs of a loss of each parcel of a parcellation and the series of its voxels. Parcels count by their
+/// share of all weight: one of many voxels is not outvoted by those of one voxel, of which there is nothing to explain.
 template <class Loss>
 at::Tensor mean_over_runs(const Workflow& workflow, const WorkflowOutputs& outputs, const std::string& name,
                           const Loss& loss) {
-  const at::Tensor weights = weights_of(workflow, name);
+  const at::Tensor all = weights_of(workflow, name), members = all.detach().sum(0).nonzero().flatten();
+  const at::Tensor weights = all.index_select(1, members), share = weights.sum(1) / weights.sum();
   std::string source;
   for (const BlockDescription& block : workflow.description().blocks) {
     if (block.name == name) source = block.input;
@@ -58,7 +60,8 @@ at::Tensor mean_over_runs(const Workflow& workflow, const WorkflowOutputs& outpu
   at::Tensor sum;
   const std::vector<RunSeries>& runs = outputs.at(source).runs;
   for (const RunSeries& run : runs) {
-    const at::Tensor value = loss(weights, run.values.index_select(-1, run.keep.nonzero().flatten()));
+    const at::Tensor series = run.values.index_select(-2, members).index_select(-1, run.keep.nonzero().flatten());
+    const at::Tensor value = share.dot(loss(weights, series));
     sum = sum.defined() ? sum + value : value;
   }
   return sum / static_cast<double>(runs.size());
@@ -80,13 +83,11 @@ at::Tensor value_of(const LossDescription& loss, const Workflow& workflow, const
     return beyond_tolerance(r, number("tolerance")).square().mean();
   }
   if (loss.type == "homogeneity") {
-    return 1 - mean_over_runs(workflow, outputs, loss.of, [](const at::Tensor& weights, const at::Tensor& series) {
-             return homogeneity(weights, series).mean();
-           });
+    return 1 - mean_over_runs(workflow, outputs, loss.of, homogeneity);
   }
   if (loss.type == "unexplained-variance") {
     return mean_over_runs(workflow, outputs, loss.of, [](const at::Tensor& weights, const at::Tensor& series) {
-      return relative_second_moment(weights, series).mean();
+      return relative_second_moment(weights, series).mean(-1);
     });
   }
   if (loss.type == "entropy") {

@@ -18,6 +18,7 @@
 
 #include "gradient_check.h"
 #include "noema/connectomics/connectivity.h"
+#include "noema/connectomics/covariance.h"
 #include "noema/connectomics/workflow_losses.h"
 #include "noema/core/error.h"
 #include "noema/learn/tensors.h"
@@ -257,6 +258,42 @@ TEST(Workflow, EveryParameterHasAnExactGradient) {
     EXPECT_NEAR((above - below) / (2 * kStep), expected, 1e-6 * std::max(1.0, std::abs(expected))) << item.key();
     EXPECT_GT(std::abs(expected), 1e-9) << item.key() << " does not matter";
   }
+}
+
+// A parcel of 16 voxels beside ones of four, one and one, and two voxels of none.
+TEST(Workflow, LossesOfParcelsCountVoxels) {
+  WorkflowInput input = some_input();
+  std::vector<std::int64_t> labels(kVoxels, 1);
+  for (const std::size_t v : {2, 3, 8, 21}) labels[v] = 2;
+  labels[5] = 3;
+  labels[11] = 4;
+  labels[0] = labels[14] = -1;
+  input.labels = at::tensor(labels, at::kLong);
+  input.parcel_names = {"a", "b", "c", "d"};
+  const WorkflowDescription description{{block("detrend"), block("parcellate")},
+                                        {{"homogeneity"}, {"unexplained-variance"}}};
+  const Workflow workflow(description, input);
+  const std::vector<RunSeries> runs = some_runs();
+  const WorkflowOutputs outputs = workflow.forward(runs);
+  double left = 0, alike = 0;
+  for (const RunSeries& run : outputs.at("detrend").runs) {
+    const at::Tensor x = run.values.index_select(1, run.keep.nonzero().flatten());
+    at::Tensor within = at::zeros({x.size(1)}, at::kDouble);
+    std::vector<at::Tensor> members;
+    for (const std::int64_t parcel : {1, 2, 3, 4}) {
+      members.push_back((input.labels == parcel).nonzero().flatten());
+      const at::Tensor own = x.index_select(0, members.back());
+      within = within + (own - own.mean(0)).square().sum(0);
+      const auto size = static_cast<double>(own.size(0));
+      const double pairs = size == 1 ? 1 : (correlation(own).sum().item<double>() - size) / (size * (size - 1));
+      alike += pairs * size / 22 / 3;
+    }
+    const at::Tensor labelled = x.index_select(0, at::cat(members));
+    left += (within / (labelled - labelled.mean(0)).square().sum(0)).mean().item<double>() / 3;
+  }
+  const std::vector<LossTerm> losses = workflow_losses(workflow, outputs, {});
+  EXPECT_NEAR(losses[0].value().item<double>(), 1 - alike, 1e-12);
+  EXPECT_NEAR(losses[1].value().item<double>(), left, 1e-12);
 }
 
 TEST(Workflow, LearnedBlocksStartNearTheClassicalOnes) {
