@@ -80,6 +80,7 @@ class Interpolate : public WorkflowBlock {
     fill_.highest_frequency = settings.number("highest-frequency");
     fill_.oversampling = static_cast<int>(settings.whole("oversampling"));
     fill_.ridge = settings.number("ridge");
+    fill_.largest_gain = settings.number("largest-gain");
     fill_.validate();
   }
 

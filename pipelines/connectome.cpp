@@ -1,11 +1,13 @@
 #include "noema/pipelines/connectome.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/linalg_svdvals.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -67,11 +69,34 @@ at::Tensor kept_series(const LearningRun& run) {
   return tensor_of(values);
 }
 
+/// Regressed confounds and filters take dimensions from the series, which the number of kept volumes does not show.
+void require_rank(const ConnectomeOptions& options, const LearningRun& run, const at::Tensor& series) {
+  const auto needs_it = [](ConnectivityKind kind) {
+    return kind != ConnectivityKind::correlation && kind != ConnectivityKind::covariance;
+  };
+  if (options.estimator != CovarianceEstimator::empirical || series.size(1) <= series.size(0)) return;
+  if (std::none_of(options.kinds.begin(), options.kinds.end(), needs_it)) return;
+  const at::Tensor s = at::linalg_svdvals(series - series.mean(1, true));
+  // What rounding of the series' float32 values leaves.
+  const double rounding =
+      std::numeric_limits<float>::epsilon() * static_cast<double>(std::max(series.size(0), series.size(1)));
+  const auto rank = (s > rounding * s.max()).sum().item<std::int64_t>();
+  if (rank == series.size(0)) return;
+  throw DataError(
+      fmt::format("run '{}': found {} independent dimensions in {} kept volumes of {} regions after what was regressed "
+                  "and filtered "
+                  "out, expected {}, one a region: take fewer regions or confounds, or an estimator with shrinkage",
+                  run.id, rank, series.size(1), series.size(0), series.size(0)));
+}
+
 ConnectomeOutput measure(const ConnectomeOptions& options, const PreparedData& data) {
   const std::vector<LearningRun>& runs = *data.runs;
   ConnectomeOutput output{connectome_of_runs(runs), {}};
   std::vector<at::Tensor> series;
-  for (const LearningRun& run : runs) series.push_back(kept_series(run));
+  for (const LearningRun& run : runs) {
+    series.push_back(kept_series(run));
+    require_rank(options, run, series.back());
+  }
   const std::set<std::string> subjects(output.file.subjects.begin(), output.file.subjects.end());
   output.file.regions = region_places(*data.features, read_meshes(options.prepare.surfaces, data.features->mask.grid));
   Progress progress("connectivity", static_cast<std::int64_t>(options.kinds.size()));
@@ -130,12 +155,11 @@ Results run_connectome(const ConnectomeOptions& options) {
   StagedOutput staged(folder);
   results.surfaces = keep_meshes(staged.folder(), meshes);
   write_connectome(staged.folder(), output, results);
-  staged.commit(results);
   results.title = fmt::format("Connectivity of {}", data.dataset.name);
   results.method.features = method_sentences(options);
   results.seconds = watch.seconds();
   for (const auto& entry : warnings.entries()) results.warnings[entry.message] = entry.count;
-  finish_connectome(folder, data, provenance, results);
+  finish_connectome(staged, data, provenance, results);
   return results;
 }
 

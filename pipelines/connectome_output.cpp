@@ -98,8 +98,7 @@ std::vector<double> subject_shares(const std::vector<LearningRun>& runs) {
   return shares;
 }
 
-void finish_connectome(const fs::path& folder, const PreparedData& data, const Provenance& provenance,
-                       Results& results) {
+void finish_connectome(StagedOutput& staged, const PreparedData& data, const Provenance& provenance, Results& results) {
   results.task = data.files.front().entity("task");
   results.space = data.files.front().entity("space");
   std::map<std::string, SubjectRow> rows;
@@ -113,8 +112,9 @@ void finish_connectome(const fs::path& folder, const PreparedData& data, const P
   results.method.preprocessing = data.notes;
   results.peak_memory_mb = peak_memory_mb();
   results.files.emplace_back("report.html");
-  write_results(folder, results, provenance);
-  write_report(folder);
+  write_results(staged.folder(), results, provenance);
+  write_report(staged.folder(), staged.output());
+  staged.commit(results);
 }
 
 }  // namespace noema

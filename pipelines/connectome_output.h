@@ -8,6 +8,7 @@
 #include "noema/io/connectome_file.h"
 #include "noema/pipelines/prepare.h"
 #include "noema/pipelines/results.h"
+#include "noema/pipelines/staged_output.h"
 
 namespace noema {
 
@@ -32,8 +33,8 @@ void write_connectome(const std::filesystem::path& folder, const ConnectomeOutpu
 /// Shares of runs that give each subject the same weight; they sum to 1.
 std::vector<double> subject_shares(const std::vector<LearningRun>& runs);
 
-/// results.json, report.html and what else commands about connectivity write at their end.
-void finish_connectome(const std::filesystem::path& folder, const PreparedData& data, const Provenance& provenance,
-                       Results& results);
+/// results.json, report.html and what else commands about connectivity write at their end; then all of it takes its
+/// place.
+void finish_connectome(StagedOutput& staged, const PreparedData& data, const Provenance& provenance, Results& results);
 
 }  // namespace noema

@@ -78,7 +78,7 @@ std::vector<LossRow> loss_rows(const Fitted& fixed, const Fitted& learned, const
     if (!training || !held_out) continue;
     rows.push_back({term.name + ", by chance", term.weight, *training, *training, *held_out, *held_out});
   }
-  const auto sum = [](const LossSum& losses) { return losses.total.item<double>(); };
+  const auto sum = [](const LossSum& all) { return all.total.item<double>(); };
   rows.push_back({"sum", 1, sum(fixed.training), sum(learned.training), sum(fixed.held_out), sum(learned.held_out)});
   return rows;
 }
@@ -263,7 +263,6 @@ Results fit_connectome(const FitConnectomeOptions& options) {
   content.metadata["readout"] = readout_facts(runs);
   results.files.emplace_back("model-workflow.safetensors");
   write_model(staged.folder() / results.files.back(), {"workflow", contract_of(data, runs, provenance), content});
-  staged.commit(results);
   say_losses(facts.losses);
   results.workflow = facts;
   results.training = curves_of(learned.history);
@@ -272,7 +271,7 @@ Results fit_connectome(const FitConnectomeOptions& options) {
   results.method.features = {runs.features_note};
   results.seconds = watch.seconds();
   for (const auto& entry : warnings.entries()) results.warnings[entry.message] = entry.count;
-  finish_connectome(folder, data, provenance, results);
+  finish_connectome(staged, data, provenance, results);
   remove_checkpoints(folder);
   return results;
 }

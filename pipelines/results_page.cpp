@@ -210,7 +210,7 @@ std::vector<ContrastRow> contrast_rows(const std::vector<ContrastRecord>& record
 
 }  // namespace
 
-DecodeReport results_page(const fs::path& folder) {
+DecodeReport results_page(const fs::path& folder, const fs::path& images) {
   const auto [results, provenance] = read_results(folder);
   DecodeReport report;
   report.title = results.title;
@@ -227,7 +227,7 @@ DecodeReport results_page(const fs::path& folder) {
   report.split = split_facts(results.split);
   report.delays = results.delays;
   report.training = results.training;
-  report.mean_image = mean_image(folder, results.mean_images);
+  report.mean_image = mean_image(images.empty() ? folder : images, results.mean_images);
   for (const std::string& file : results.surfaces) report.surfaces.push_back(read_surface(folder / file));
   report.maps = report_maps(folder, results.maps, report.mean_image.get());
   report.agreement = agreement_rows(results.agreement);
@@ -245,8 +245,8 @@ DecodeReport results_page(const fs::path& folder) {
   return report;
 }
 
-void write_report(const fs::path& folder) {
-  write_file(folder / "report.html", decode_report_html(results_page(folder)));
+void write_report(const fs::path& folder, const fs::path& images) {
+  write_file(folder / "report.html", decode_report_html(results_page(folder, images)));
 }
 
 }  // namespace noema

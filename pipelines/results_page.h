@@ -9,9 +9,10 @@ namespace noema {
 
 /// Reads results.json and the images and tables that it names.
 /// @throws as `read_results`; IoError naming a file that is missing; ShapeError for images of different grids
-DecodeReport results_page(const std::filesystem::path& folder);
+/// @param images where the subjects' mean images lie, if not in the folder: they are there before other results
+DecodeReport results_page(const std::filesystem::path& folder, const std::filesystem::path& images = {});
 
 /// Writes report.html to the folder. Commands make their own page so, hence it comes out the same when made again.
-void write_report(const std::filesystem::path& folder);
+void write_report(const std::filesystem::path& folder, const std::filesystem::path& images = {});
 
 }  // namespace noema

@@ -17,6 +17,8 @@ class StagedOutput {
 
   /// Write here.
   const std::filesystem::path& folder() const { return stage_.temporary(); }
+  /// Where they go.
+  const std::filesystem::path& output() const { return output_; }
 
   /// Moves the files, and removes those that an earlier call of the same command says it wrote and this one has not
   /// (`results.files`); series and mean images of subjects stay. @throws IoError

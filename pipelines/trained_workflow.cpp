@@ -140,7 +140,6 @@ Results apply_workflow(const ApplyWorkflowOptions& options) {
     results.files.emplace_back("scores.tsv");
     write_scores(staged.folder() / "scores.tsv", model, series, data, readout);
   }
-  staged.commit(results);
   results.title = fmt::format("Connectivity of {} by a trained workflow", data.dataset.name);
   results.method.features = {fmt::format(
       "Matrices by the workflow '{}', trained before on {} regions or voxels and {} "
@@ -148,7 +147,7 @@ Results apply_workflow(const ApplyWorkflowOptions& options) {
       options.model.filename().string(), model.contract->features.count(), model.workflow->input().confounds)};
   results.seconds = watch.seconds();
   for (const auto& entry : warnings.entries()) results.warnings[entry.message] = entry.count;
-  finish_connectome(folder, data, provenance, results);
+  finish_connectome(staged, data, provenance, results);
   return results;
 }
 

@@ -1,5 +1,6 @@
 """Connectivity matrices of a whole dataset: what is written, that it fits together, and that it serves to decode."""
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -78,6 +79,13 @@ with Folder() as out:
     errors, _ = run("connectome", out / "data", out / "wide", "--kind", "precision", "--estimator", "empirical",
                     "--parcels", "300", status=1)
     assert "of 300 regions, expected more frames than regions" in errors, errors
+    # 196 volumes would do for 190 regions, but not what the confounds leave of them.
+    narrow = ["connectome", out / "data", out / "narrow", "--kind", "precision", "--parcels", "190", "--confounds", "simple"]
+    errors, _ = run(*narrow, "--estimator", "empirical", status=1)
+    found_rank = re.search(r"found (\d+) independent dimensions in 196 kept volumes of 190 regions", errors)
+    assert found_rank and 150 < int(found_rank[1]) < 190 and "expected 190, one a region" in errors, errors
+    assert not (out / "narrow" / "results.json").exists() and not (out / "narrow" / "connectome.h5").exists()
+    run(*narrow, "--estimator", "ledoit-wolf", timeout=120)
     errors, _ = run("connectome", out / "data", out / "voxels", "--parcels", "1000", "--features", "parcels", "--fd-threshold",
                     "0.000001", "--confounds", "simple", status=1)
     assert "censored" in errors or "volumes" in errors, errors
