@@ -143,7 +143,8 @@ SparseParcellation::SparseParcellation(const SparseParcellationOptions& options)
   const std::int64_t voxels = options.candidates.size(0), count = options.candidates.size(1);
   absent_ = register_buffer("absent", options.candidates < 0);
   parcel_ = register_buffer("parcel", options.candidates.clamp_min(0).flatten());
-  voxel_ = register_buffer("voxel", at::arange(voxels).unsqueeze(1).expand({voxels, count}).flatten());
+  voxel_ = register_buffer(
+      "voxel", at::arange(voxels, options.candidates.options()).unsqueeze(1).expand({voxels, count}).flatten());
   const at::Tensor start = dirichlet_columns(count, voxels, options.concentration, options.seed).t();
   const auto simplex = simplex_constraint({.axis = 1, .temperature = options.temperature, .minimum = 1e-12});
   logits_ = register_parameter("logits", simplex->invert(start).to(options.type).contiguous());

@@ -84,7 +84,7 @@ class SparseParcellation : public torch::nn::Module {
  public:
   explicit SparseParcellation(const SparseParcellationOptions& options);
 
-  /// (…, V, T) → (…, P, T). O(V·K·T) and no (P, V) array. Differentiable once. @throws ShapeError
+  /// (…, V, T) → (…, P, T). O(V·K·T) and no (P, V) array. Differentiable twice. @throws ShapeError
   at::Tensor forward(const at::Tensor& series) const;
   /// One entry for each candidate, 0 for those that are −1; of a voxel they are ≥ 0 and sum to 1.
   SparseWeights weights() const;
@@ -102,6 +102,8 @@ struct LearnedFilterOptions {
   /// Of the series it is used on, with `padding`.
   std::int64_t frames = 0;
   double tr_s = 1;
+  /// What stands in the frames that `padding` adds at both ends; with padding 0 the filter is circular: what leaves at
+  /// one end comes in at the other.
   EdgePadding edges = EdgePadding::odd;
   std::int64_t padding = 0;
   /// Bands to start from, one for each filter; empty: amplitudes of 0.5.

@@ -46,7 +46,7 @@ LabelledParcels parcels_of_labels(const at::Tensor& labels, std::int64_t backgro
 ///         to a mean of zero
 at::Tensor extract_parcels(const at::Tensor& series, const at::Tensor& weights, ParcelScale scale = ParcelScale::mean);
 /// With N entries instead of P·V: cost O(N·T) and O(P·T) memory beside the series, forward and backward.
-/// Differentiable once.
+/// Differentiable twice.
 at::Tensor extract_parcels(const at::Tensor& series, const SparseWeights& weights,
                            ParcelScale scale = ParcelScale::mean);
 

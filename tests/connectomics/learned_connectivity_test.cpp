@@ -14,8 +14,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "gradient_check.h"
+#include "module_gradients.h"
 #include "noema/connectomics/covariance.h"
 #include "noema/connectomics/regression.h"
 #include "noema/core/error.h"
@@ -23,29 +25,21 @@
 namespace noema {
 namespace {
 
-/// The gradient error of a module's only parameter, at its value with some made-up numbers added.
-double parameter_error(torch::nn::Module& module, const std::function<at::Tensor()>& output, double step = 1e-5) {
-  at::Tensor parameter = module.parameters().at(0);
-  const at::Tensor place = parameter.detach() + 0.3 * made_up(parameter.sizes(), 9);
-  const auto contracted = [&](const at::Tensor& value) {
-    {
-      const at::NoGradGuard no_gradients;
-      parameter.copy_(value);
-    }
-    const at::Tensor found = output();
-    return (found * made_up(found.sizes(), 7)).sum();
+/// The same module in float32, by default options, gives outputs and gradients of its parameter as in float64.
+template <class Module, class Forward>
+void expect_single_follows(Module single, Module exact, const Forward& forward, double tolerance = 1e-4) {
+  const auto of = [&](Module& module, at::ScalarType type) {
+    const at::Tensor output = forward(module, type);
+    EXPECT_EQ(output.scalar_type(), type);
+    const at::Tensor contracted = (output * made_up(output.sizes(), 7).to(type)).sum();
+    return std::pair{output.detach(), torch::autograd::grad({contracted}, {module.parameters().at(0)})[0]};
   };
-  const at::Tensor gradient = torch::autograd::grad({contracted(place)}, {parameter})[0].flatten();
-  double worst = 0;
-  for (std::int64_t i = 0; i < place.numel(); ++i) {
-    const at::Tensor up = place.clone(), down = place.clone();
-    up.view({-1})[i] += step;
-    down.view({-1})[i] -= step;
-    const double numeric = (contracted(up) - contracted(down)).item<double>() / (2 * step);
-    worst = std::max(worst, std::abs(numeric - gradient[i].item<double>()));
-  }
-  EXPECT_GT(gradient.abs().max().item<double>(), 0);
-  return worst / std::max(1.0, gradient.abs().max().item<double>());
+  const auto [found, slope] = of(single, at::kFloat);
+  const auto [expected, exact_slope] = of(exact, at::kDouble);
+  EXPECT_EQ(slope.scalar_type(), at::kFloat);
+  EXPECT_GT(exact_slope.abs().max().template item<double>(), 0);
+  EXPECT_LT(largest_difference(found, expected), tolerance * expected.abs().max().template item<double>());
+  EXPECT_LT(largest_difference(slope, exact_slope), tolerance * exact_slope.abs().max().template item<double>());
 }
 
 void descend(torch::nn::Module& module, const std::function<at::Tensor()>& loss, double rate, int steps) {
@@ -184,6 +178,32 @@ TEST(LearnedConfounds, MixturesAndDelays) {
   EXPECT_NEAR(w[6].item<double>(), -2 / std::sqrt(5), 1e-2);
   EXPECT_THROW(learned.forward(series, made_up({5, 60})), ShapeError);
   EXPECT_THROW(LearnedConfounds({.confounds = 2, .mixtures = 3}), UsageError);
+}
+
+TEST(LearnedModules, SinglePrecisionFollows) {
+  const at::Tensor series = made_up({2, 3, 30}), confounds = made_up({4, 30}, 2), network = made_up_spd(1, 8)[0].abs();
+  const auto of_series = [&](const auto& module, at::ScalarType type) { return module.forward(series.to(type)); };
+  const LearnedStatesOptions states{.states = 3, .frames = 30, .seed = 2};
+  LearnedStatesOptions exact_states = states;
+  exact_states.type = at::kDouble;
+  expect_single_follows(LearnedStates(states), LearnedStates(exact_states), of_series);
+  for (const std::int64_t lag : {0, 3}) {
+    SCOPED_TRACE(lag);
+    expect_single_follows(LearnedFrameWeights({.frames = 30, .largest_lag = lag}),
+                          LearnedFrameWeights({.frames = 30, .largest_lag = lag, .type = at::kDouble}), of_series);
+  }
+  const at::Tensor matrices = made_up_spd(4, 3);
+  expect_single_follows(LearnedTangent(3), LearnedTangent(3, at::kDouble),
+                        [&](const auto& module, at::ScalarType type) { return module.forward(matrices.to(type)); });
+  expect_single_follows(LearnedCommunities({.nodes = 8, .communities = 3, .seed = 4}),
+                        LearnedCommunities({.nodes = 8, .communities = 3, .seed = 4, .type = at::kDouble}),
+                        [&](const auto& module, at::ScalarType type) { return module.forward(network.to(type)); });
+  const Neighbours near = neighbours_within(made_up({3, 3}), 2);
+  expect_single_follows(LearnedSmoothing(near, 0.3, 0.8), LearnedSmoothing(near, 0.3, 0.8, at::kDouble), of_series);
+  expect_single_follows(
+      LearnedConfounds({.confounds = 4, .mixtures = 2, .delays = 1}),
+      LearnedConfounds({.confounds = 4, .mixtures = 2, .delays = 1, .type = at::kDouble}),
+      [&](const auto& module, at::ScalarType type) { return module.forward(series.to(type), confounds.to(type)); });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "gradient_check.h"
+#include "module_gradients.h"
 #include "noema/connectomics/dynamic_states.h"
 #include "noema/connectomics/initialisers.h"
 #include "noema/connectomics/k_means.h"
@@ -378,6 +379,8 @@ TEST(LearnedBlocks, ParcellationKeepsCompartmentsApart) {
   EXPECT_LT(largest_difference(parcellation.forward(x), extract_parcels(x, parcels_of_labels(labels, -1).weights)),
             1e-12);
   EXPECT_EQ(parcellation.parameters().size(), 2u);
+  parcellation.set_temperature(0.8);
+  EXPECT_LT(parameter_error(parcellation, [&] { return parcellation.forward(x); }), 1e-7);
   EXPECT_THROW(parcellation.start_from(at::flip(labels, {0})), UsageError);
   EXPECT_THROW(parcellation.forward(made_up({8, 6})), ShapeError);
   EXPECT_THROW(Parcellation({}), UsageError);
@@ -471,28 +474,32 @@ TEST(LearnedBlocks, FiltersHaveTrueAmplitudesAndStayStable) {
   const LearnedFilter started(options);
   EXPECT_NEAR(started.response()[1][1].item<double>(), 1, 1e-3);
   EXPECT_LT(started.response()[0][29].item<double>(), 1e-3);
+  EXPECT_LT(largest_difference(started.forward(x), frequency_filter(x, started.response(), EdgePadding::odd, 10)),
+            1e-14);
+  EXPECT_LT(parameter_error(filter, [&] { return filter.forward(x); }), 1e-8);
   EXPECT_THROW(filter.forward(made_up({3, 43})), ShapeError);
   options.bands.pop_back();
   EXPECT_THROW(LearnedFilter{options}, UsageError);
 
   const Butterworth design({0.02, 0.1}, 2);
-  const LearnedRecursiveFilter recursive(design.sections(), true, at::kDouble);
+  LearnedRecursiveFilter recursive(design.sections(), true, at::kDouble);
   EXPECT_LT(largest_difference(recursive.sections(), section_tensor(design.sections(), x.options())), 1e-10);
   EXPECT_LT(
       largest_difference(recursive.forward(x), zero_phase_filter(x, section_tensor(design.sections(), x.options()))),
       1e-8);
-  EXPECT_EQ(recursive.parameters().size(), 1u);
+  EXPECT_LT(parameter_error(recursive, [&] { return recursive.forward(x); }), 1e-6);
 }
 
 TEST(LearnedBlocks, SymmetricLayerKeepsSymmetry) {
-  const SymmetricLayer layer(
-      {.inputs = 2, .outputs = 3, .size = 5, .rank = 2, .signed_coupling = true, .type = at::kDouble});
+  SymmetricLayer layer({.inputs = 2, .outputs = 3, .size = 5, .rank = 2, .signed_coupling = true, .type = at::kDouble});
   const at::Tensor x = made_up_spd(4, 5).reshape({2, 2, 5, 5});
   const at::Tensor y = layer.forward(x);
   EXPECT_EQ(y.sizes().vec(), (std::vector<std::int64_t>{2, 3, 5, 5}));
   EXPECT_LT(largest_difference(y, y.mT()), 1e-14);
   EXPECT_LT(at::linalg_eigvalsh(layer.templates()).min().item<double>(), 0);  // of both signs
   EXPECT_LT(largest_difference(y, crosshair_similarity(x, layer.templates())), 1e-14);
+  EXPECT_EQ(layer.parameters().size(), 3u);  // factor, bias and coupling
+  EXPECT_LT(parameter_error(layer, [&] { return layer.forward(x); }), 1e-8);
   EXPECT_THROW(layer.forward(made_up({2, 2, 4, 4})), ShapeError);
 }
 

@@ -2,6 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <ATen/ops/eye.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/tensor.h>
+
+#include <utility>
 
 #include "gradient_check.h"
 #include "noema/connectomics/covariance.h"
@@ -10,6 +14,7 @@
 #include "noema/connectomics/frequency_filter.h"
 #include "noema/connectomics/losses.h"
 #include "noema/connectomics/modularity.h"
+#include "noema/connectomics/parcels.h"
 #include "noema/connectomics/precision.h"
 #include "noema/connectomics/recursive_filter.h"
 #include "noema/connectomics/second_moment.h"
@@ -120,6 +125,32 @@ TEST(SecondOrder, NetworksChainsAndVolumes) {
                       {made_up({4, 2}), made_up({2}, 2), made_up({2, 2}, 3)});
   expect_second_order("smoothing", [](const auto& in) { return smooth_volume(in[0], in[1]); },
                       {made_up({3, 2, 2}), made_up({3}, 6).abs() + 0.5});
+}
+
+TEST(SecondOrder, SparseParcels) {
+  const at::Tensor parcel = at::tensor({0, 1, 0, 2, 1, 1}, at::kLong),
+                   voxel = at::tensor({0, 0, 1, 2, 3, 1}, at::kLong);
+  const auto means = [&](const std::vector<at::Tensor>& in) {
+    return extract_parcels(in[0], SparseWeights{parcel, voxel, in[1], 3, 4});
+  };
+  expect_second_order("means", means, {made_up({4, 5}), made_up({6}, 2).abs() + 0.2});
+}
+
+// The first derivatives of these hold parts of the solution constant.
+TEST(SecondOrder, RefusedWhereItWouldBeWrong) {
+  const at::Tensor penalty = at::scalar_tensor(0.05, at::kDouble);
+  const std::vector<std::pair<const char*, std::function<at::Tensor(const at::Tensor&)>>> refusing{
+      {"second moment", [](const at::Tensor& a) { return second_moment(a, a.detach()); }},
+      {"second moment of series", [](const at::Tensor& a) { return second_moment(a.detach(), a); }},
+      {"graphical lasso", [&](const at::Tensor& a) { return graphical_lasso(a, penalty); }},
+      {"karcher", [](const at::Tensor& a) { return spd_mean(a, SpdMean::karcher); }},
+      {"bures", [](const at::Tensor& a) { return spd_mean(a, SpdMean::bures); }}};
+  for (const auto& [name, function] : refusing) {
+    SCOPED_TRACE(name);
+    const at::Tensor leaf = made_up_spd(3, 3).set_requires_grad(true), value = function(leaf).square().sum();
+    EXPECT_GT(torch::autograd::grad({value}, {leaf}, {}, true)[0].abs().max().item<double>(), 0);
+    EXPECT_THROW(torch::autograd::grad({value}, {leaf}, {}, std::nullopt, /*create_graph=*/true), NumericalError);
+  }
 }
 
 }  // namespace
