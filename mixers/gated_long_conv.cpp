@@ -6,12 +6,14 @@
 #include <cmath>
 
 #include "noema/mixers/flops.h"
+#include "noema/mixers/free_taps_options.h"
 #include "noema/mixers/shared_options.h"
 
 namespace noema {
 
 void GatedLongConvOptions::validate() const {
   require_long_kernel("gated long convolution", long_kernel_of(*this));
+  require_free_taps("gated long convolution", *this);
   require_option(short_taps >= 1, "gated long convolution", "short_taps", static_cast<double>(short_taps),
                  "at least 1");
   require_dropout("gated long convolution", "dropout", dropout);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "noema/mixers/flops.h"
+#include "noema/mixers/free_taps_options.h"
 #include "noema/mixers/gated_output.h"
 #include "noema/mixers/shared_options.h"
 
@@ -13,6 +14,7 @@ namespace noema {
 
 void LongConvOptions::validate() const {
   require_long_kernel("long convolution", long_kernel_of(*this));
+  require_free_taps("long convolution", *this);
   require_dropout("long convolution", "dropout", dropout);
 }
 

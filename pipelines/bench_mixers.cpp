@@ -15,11 +15,16 @@ void set_known(MixerDescription& mixer, const std::string& name, const MixerOpti
   if (mixer_defaults(mixer.kind).contains(name)) mixer.options[name] = value;
 }
 
+bool has_free_taps(const MixerDescription& mixer) {
+  const auto kernel = mixer.options.find("kernel");
+  return kernel == mixer.options.end() || kernel->second == MixerOption(std::string("taps"));
+}
+
 MixerDescription as_benched(MixerDescription mixer, double dropout) {
   set_known(mixer, "convention", std::string("causal"));
   set_known(mixer, "causal", true);
   set_known(mixer, "dropout", dropout);
-  set_known(mixer, "kernel_dropout", dropout);
+  if (has_free_taps(mixer)) set_known(mixer, "kernel_dropout", dropout);
   return mixer;
 }
 

@@ -154,6 +154,24 @@ TEST(MixerList, SaysWhatCannotBe) {
   has(error_of({"separable-conv", {{"grid", std::vector<std::int64_t>{3, 1, 1}}}}),
       "3 places was found for 8 channels");
   has(error_of({"swiglu", {{"dropout", 1.5}}}), "dropout is 1.5, expected a number from 0 to below 1");
+  for (const std::string kind : {"long-conv", "butterfly-conv"}) {
+    has(error_of({kind,
+                  {{"kernel", std::string("sine")},
+                   {"smooth_width", std::int64_t{3}},
+                   {"squash_threshold", 0.5},
+                   {"published_smoothing", true},
+                   {"kernel_dropout", 0.1},
+                   {"start", std::string("random")}}}),
+        "found start, squash_threshold = 0.5, smooth_width = 3, published_smoothing = true, kernel_dropout = 0.1 for a "
+        "long convolution whose kernel has no free taps, on which alone they act; expected kernel = \"taps\", or "
+        "these");
+  }
+  has(error_of({"gated-long-conv", {{"kernel", std::string("rational")}, {"kernel_dropout", 0.2}}}),
+      "found kernel_dropout = 0.2 for a gated long convolution whose");
+  // As they are when left out, or off, they ask for nothing.
+  const MixerOptions nothing{
+      {"squash_threshold", std::int64_t{0}}, {"kernel_dropout", 0.2}, {"kernel", std::string("sine")}};
+  EXPECT_EQ(error_of({"long-conv", nothing}), "no error");
   has(error_of({"attention", {}}, {6, 6}), "heads is 4, expected a divisor of the channels");
 }
 
