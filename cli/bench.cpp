@@ -78,12 +78,14 @@ int bench_next_frames(const CommandArguments& arguments) {
   }
   open(arguments);
   const Table table = next_frame_table(bench_next_frame(options));
-  fmt::print("{:<24}{:>10}{:>10}{:>24}\n", "predictor", "error", "SD", "minus autoregression");
+  fmt::print("{:<24}{:>10}{:>10}{:>24}{:>12}{:>14}{:>13}\n", "predictor", "error", "SD", "minus autoregression",
+             "parameters", "operations", "state bytes");
   const auto error = table.numbers("mean_absolute_error"), sd = table.numbers("sd_over_seeds");
   const auto difference = table.numbers("minus_autoregression"), difference_sd = table.numbers("sd_of_difference");
   for (std::size_t i = 0; i < error.size(); ++i) {
-    fmt::print("{:<24}{:>10.4f}{:>10.4f}{:>+16.4f} ±{:.4f}\n", table.column("predictor")[i], error[i], sd[i],
-               difference[i], difference_sd[i]);
+    fmt::print("{:<24}{:>10.4f}{:>10.4f}{:>+16.4f} ±{:.4f}{:>12}{:>14}{:>13}\n", table.column("predictor")[i], error[i],
+               sd[i], difference[i], difference_sd[i], table.column("parameters")[i], table.column("flops")[i],
+               table.column("state_bytes")[i]);
   }
   write(arguments, "next-frame.tsv", table);
   return 0;
@@ -110,7 +112,8 @@ CommandSpec bench_command() {
       "tested on subjects that were held out, beside a linear autoregression, a copy of the last frame, and the error "
       "that nobody can avoid.",
       "Beside chance stands what naming the commonest answer of the sequence so far reaches without any recall. One "
-      "learning rate serves all mixers.",
+      "learning rate serves all mixers. Tables say how many parameters a network has and, of its mixers for one "
+      "sequence, how many floating-point operations they take and how many bytes a recurrence keeps.",
       "The default is small enough for minutes a task and mixer; --full has sets of the published sizes, width 128 and "
       "200 epochs."};
   spec.arguments = {choice("what", {"tasks", "next-frame"}, "What is measured"),

@@ -97,8 +97,9 @@ double autoregression_error(const Study& study) {
   return mean_error(model.predict(held_out.inputs), held_out.targets);
 }
 
-double backbone_error(const NextFrameOptions& options, const std::string& backbone, const Study& study,
-                      std::uint64_t seed) {
+/// What a network costs, and the error of one seed.
+NextFrameScore backbone_score(const NextFrameOptions& options, const std::string& backbone, const Study& study,
+                              std::uint64_t seed) {
   const SequenceData data = next_frames(study.training);
   RandomStream stream(seed, "initial parameters");
   at::Generator generator = make_generator(at::kCPU, stream);
@@ -114,7 +115,11 @@ double backbone_error(const NextFrameOptions& options, const std::string& backbo
   training.patience = 8;
   training.seed = seed;
   fit_sequences(model, data, SequenceLoss::absolute, training, next_frames(study.held_in));
-  return score_sequences(model, next_frames(study.held_out), SequenceLoss::absolute);
+  return {backbone,
+          {score_sequences(model, next_frames(study.held_out), SequenceLoss::absolute)},
+          static_cast<double>(model.parameter_count()),
+          static_cast<double>(model.flops(data.inputs.size(1))),
+          static_cast<double>(model.state_bytes())};
 }
 
 }  // namespace
@@ -151,9 +156,13 @@ std::vector<NextFrameScore> bench_next_frame(const NextFrameOptions& options) {
     const std::size_t s = static_cast<std::size_t>(i) / learners;
     NextFrameScore& score = scores[kAutoregression + static_cast<std::size_t>(i) % learners];
     const bool linear = &score == &scores[kAutoregression];
-    score.errors[s] = linear ? autoregression_error(studies[s])
-                             : backbone_error(options, score.predictor, studies[s], options.seed + s);
+    const NextFrameScore one = linear ? NextFrameScore{score.predictor, {autoregression_error(studies[s])}}
+                                      : backbone_score(options, score.predictor, studies[s], options.seed + s);
     const std::lock_guard lock(telling);
+    score.errors[s] = one.errors[0];
+    score.parameters = one.parameters;
+    score.flops = one.flops;
+    score.state_bytes = one.state_bytes;
     log_info(fmt::format("seed {}: {} errs by {:.4f}, the noise floor is {:.4f}", options.seed + s, score.predictor,
                          score.errors[s], studies[s].noise_floor));
     progress.advance();
@@ -166,10 +175,13 @@ double NextFrameScore::spread() const { return seed_spread(errors); }
 
 Table next_frame_table(const std::vector<NextFrameScore>& scores) {
   std::vector<std::string> predictors, each;
-  std::vector<double> mean, spread, difference, difference_spread;
+  std::vector<double> mean, spread, difference, difference_spread, parameters, flops, bytes;
   for (const NextFrameScore& score : scores) {
     predictors.push_back(score.predictor);
     each.push_back(fmt::format("{:.4f}", fmt::join(score.errors, ",")));
+    parameters.push_back(score.parameters);
+    flops.push_back(score.flops);
+    bytes.push_back(score.state_bytes);
     mean.push_back(score.mean());
     spread.push_back(score.spread());
     std::vector<double> differences;
@@ -186,6 +198,9 @@ Table next_frame_table(const std::vector<NextFrameScore>& scores) {
   table.add("minus_autoregression", difference);
   table.add("sd_of_difference", difference_spread);
   table.add("errors", each);
+  table.add("parameters", parameters, kDigitsOfCounts);
+  table.add("flops", flops, kDigitsOfCounts);
+  table.add("state_bytes", bytes, kDigitsOfCounts);
   return table;
 }
 

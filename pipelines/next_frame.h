@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,11 @@ struct NextFrameOptions {
 struct NextFrameScore {
   std::string predictor;
   std::vector<double> errors;
+  /// Of networks, all that they have; of their mixers for one run, floating-point operations and bytes that a
+  /// recurrence keeps. NaN for the others.
+  double parameters = std::numeric_limits<double>::quiet_NaN();
+  double flops = std::numeric_limits<double>::quiet_NaN();
+  double state_bytes = std::numeric_limits<double>::quiet_NaN();
 
   double mean() const;
   /// Standard deviation over the seeds; NaN for one.

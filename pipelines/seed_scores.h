@@ -7,6 +7,9 @@
 
 namespace noema {
 
+/// Significant digits of counts in tables of benchmarks: all of them.
+inline constexpr int kDigitsOfCounts = 15;
+
 inline double seed_mean(const std::vector<double>& scores) {
   double sum = 0;
   for (const double score : scores) sum += score;

@@ -66,6 +66,7 @@ double train_once(const TaskBenchOptions& options, const SequenceTaskOptions& ta
                       generator);
   model.to(torch_device());
   cell.parameters = model.parameter_count();
+  cell.flops = model.flops(train.inputs.size(1));
   cell.state_bytes = model.state_bytes();
   fit_sequences(model, train, loss, training_of(options.full, task.seed));
   return score_sequences(model, test, loss);
@@ -162,7 +163,7 @@ std::vector<TaskCell> bench_tasks(const TaskBenchOptions& options,
 
 Table task_table(const std::vector<TaskCell>& cells) {
   std::vector<std::string> tasks, backbones, scores;
-  std::vector<double> chance, commonest, mean, spread, parameters, bytes, seconds;
+  std::vector<double> chance, commonest, mean, spread, parameters, flops, bytes, seconds;
   for (const TaskCell& cell : cells) {
     tasks.emplace_back(name_of(cell.task));
     backbones.push_back(cell.backbone);
@@ -172,6 +173,7 @@ Table task_table(const std::vector<TaskCell>& cells) {
     spread.push_back(cell.spread());
     scores.push_back(fmt::format("{:.4f}", fmt::join(cell.scores, ",")));
     parameters.push_back(static_cast<double>(cell.parameters));
+    flops.push_back(static_cast<double>(cell.flops));
     bytes.push_back(static_cast<double>(cell.state_bytes));
     seconds.push_back(cell.seconds);
   }
@@ -183,8 +185,9 @@ Table task_table(const std::vector<TaskCell>& cells) {
   table.add("score", mean);
   table.add("sd_over_seeds", spread);
   table.add("scores", scores);
-  table.add("parameters", parameters);
-  table.add("state_bytes", bytes);
+  table.add("parameters", parameters, kDigitsOfCounts);
+  table.add("flops", flops, kDigitsOfCounts);
+  table.add("state_bytes", bytes, kDigitsOfCounts);
   table.add("seconds", seconds, 4);
   return table;
 }

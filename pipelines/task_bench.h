@@ -37,6 +37,8 @@ struct TaskCell {
   /// On sequences of the test, one for each seed: the part of right answers, or of the variance that is explained.
   std::vector<double> scores;
   std::int64_t parameters = 0;
+  /// Of the mixers for one sequence: floating-point operations, and bytes that a recurrence keeps.
+  std::int64_t flops = 0;
   std::int64_t state_bytes = 0;
   /// Of training and testing all seeds.
   double seconds = 0;

@@ -21,6 +21,7 @@ with Folder() as folder:
     cells = {(row["task"], row["backbone"]): row for row in rows(folder / "tasks" / "tasks.tsv")}
     score = {cell: float(row["score"]) for cell, row in cells.items()}
     assert "associative-recall" in printed and float(cells["associative-recall", "h3"]["chance"]) == 0.2
+    assert all(int(row[size]) > 0 for row in cells.values() for size in ("parameters", "flops", "state_bytes"))
     for task in ("associative-recall", "induction-heads"):
         at_least(f"H3 in {task}", score[task, "h3"], 0.97)
         at_least(f"attention in {task}", score[task, "attention"], 0.97)
@@ -35,5 +36,6 @@ with Folder() as folder:
         assert error["noise floor"] < error[backbone] < error["copy last frame"], error
         # No worse than by what seeds make of it, and by no more than 1 % however much that is.
         row, linear = scores[backbone], error["linear autoregression"]
+        assert int(row["parameters"]) > 0 and int(row["flops"]) > 0 and int(row["state_bytes"]) > 0, row
         tie = min(2 * float(row["sd_of_difference"]), 0.01 * linear)
         at_least(f"{backbone} beside the autoregression", tie - float(row["minus_autoregression"]), 0)
