@@ -8,8 +8,12 @@
 #include <span>
 
 #include "gradient_check.h"
+#include "noema/connectomics/covariance.h"
+#include "noema/connectomics/initialisers.h"
 #include "noema/connectomics/interpolate.h"
+#include "noema/connectomics/qc_fc.h"
 #include "noema/connectomics/regression.h"
+#include "noema/connectomics/symmetric.h"
 #include "noema/core/error.h"
 #include "noema/preprocess/clean.h"
 
@@ -362,6 +366,42 @@ TEST(CleanCensored, LetsNoConfoundBackIn) {
             1e-7);
   EXPECT_THROW(clean_censored(x, confound, at::zeros({frames}, at::kBool), options), DataError);
   EXPECT_THROW(clean_censored(x.slice(1, 0, 20), {}, {}, options), DataError);
+}
+
+/// Five tones of frequencies between two, in Hz at 2 s, of phases by the seed: (1, T).
+at::Tensor tones(double lowest_hz, double highest_hz, std::int64_t frames, double seed) {
+  const at::Tensor phase = 2 * std::numbers::pi * made_up({5, 1}, seed);
+  const at::Tensor turn = 4 * std::numbers::pi * at::linspace(lowest_hz, highest_hz, 5, at::kDouble).unsqueeze(1);
+  return (turn * at::arange(frames, at::kDouble) + phase).sin().sum(0, true);
+}
+
+// 20 subjects whose regions differ in nothing but motion: slow movements enter the series as far as the subject moves,
+// the estimate of motion has a faster part too, and the censored volumes hold anything.
+TEST(CleanCensored, LeavesNoMotionInConnectivityOverSubjects) {
+  const std::int64_t subjects = 20, regions = 12, frames = 200;
+  CensoredCleaning options;
+  options.band.high_pass_hz = 0.01;
+  options.band.low_pass_hz = 0.1;
+  options.tr_s = 2;
+  const at::Tensor motion = at::linspace(0.1, 1, subjects, at::kDouble);
+  const at::Tensor loading = 0.35 * made_up({regions, 1}, 3).abs() + 0.35;
+  std::vector<at::Tensor> together, one_by_one;
+  for (std::int64_t s = 0; s < subjects; ++s) {
+    const auto seed = static_cast<double>(s);
+    const at::Tensor slow = tones(0.02, 0.08, frames, seed), moved = slow + tones(0.12, 0.15, frames, seed + 40);
+    const at::Tensor keep = random_mask(frames, 0.05, seed + 11), w = keep.to(at::kDouble);
+    const at::Tensor brain = normal_numbers({regions, frames}, static_cast<std::uint64_t>(s), "brain");
+    const at::Tensor series = at::where(keep, brain + motion[s] * loading * slow, 50 * motion[s]);
+    const auto edges = [&](const at::Tensor& cleaned) { return pack_symmetric(correlation(cleaned, {.weights = w})); };
+    together.push_back(edges(clean_censored(series, moved, keep, options)));
+    one_by_one.push_back(edges(clean_censored(regress_out(series, moved, w), {}, keep, options)));
+  }
+  const auto median = [&](const std::vector<at::Tensor>& edges) {
+    return qc_fc(at::stack(edges), motion)[0].abs().median().item<double>();
+  };
+  const double chance = correlation_tolerance(subjects, 0.5);  // the median of |r|
+  EXPECT_NEAR(median(together), chance, 0.5 * chance);
+  EXPECT_GT(median(one_by_one), 2.5 * chance);
 }
 
 }  // namespace
