@@ -137,6 +137,9 @@ TEST(GatedLongConv, IsSoundAsAMixer) {
   for (const KernelKind kind : kMade) {
     GatedLongConvOptions small = made_options(kind, LagConvention::causal);
     expect_goes_on(*filled<GatedLongConv>(small), 5, 17, 1e-10);
+    GatedLongConvOptions far = small;
+    far.taps = 300;
+    expect_goes_on(*filled<GatedLongConv>(far, at::kFloat), 5, 300, 1e-5);
     expect_causal(*filled<GatedLongConv>(small), 5);
     small.channels = 2;
     small.kernel.sine = {.width = 2, .layers = 0, .waves = 1};
