@@ -151,7 +151,7 @@ class RowConvolution {
   }
 
   /// Into so many runs the items of a unit are cut: enough blocks for a large GPU, and no more than a quarter of the
-  /// items, for the sake of memory. By the sizes alone, so that sums do not vary from one GPU to another.
+  /// items, rounded up, for the sake of memory. By the sizes alone, so that sums do not vary from one GPU to another.
   ItemRuns item_runs() const {
     const std::int64_t blocks = std::max<std::int64_t>(1, sizes_.channels * t_.outer * row_threads() / kThreads);
     const std::int64_t wanted = std::clamp<std::int64_t>(1024 / blocks, 1, (sizes_.batch + 3) / 4);

@@ -2,6 +2,7 @@
 //   clean_times detrend|band-pass SERIES CONFOUNDS|- VOLUMES FEATURES REPETITIONS OUT
 // SERIES and OUT: float32 (T, F); CONFOUNDS: float64 (T, C). Detrended, band-pass: 0.01 to 0.1 Hz at a TR of 2 s, with
 // the confounds regressed out, z-scored. One line of JSON with the wall-clock seconds, one with the least CPU seconds.
+#include <fmt/format.h>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>

@@ -8,6 +8,7 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/stack.h>
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <unistd.h>

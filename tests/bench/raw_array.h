@@ -1,10 +1,9 @@
 // tests/bench/raw_array: arrays that a script wrote (numpy's tofile), and how long work on them takes.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <functional>
@@ -23,7 +22,8 @@ std::vector<Number> read_raw(const std::string& path, std::size_t count) {
   const auto bytes = static_cast<std::streamsize>(count * sizeof(Number));
   file.read(reinterpret_cast<char*>(values.data()), bytes);
   if (file.gcount() != bytes || file.peek() != std::ifstream::traits_type::eof()) {
-    throw std::runtime_error(fmt::format("{}: expected {} numbers of {} bytes", path, count, sizeof(Number)));
+    throw std::runtime_error(path + ": expected " + std::to_string(count) + " numbers of " +
+                             std::to_string(sizeof(Number)) + " bytes");
   }
   return values;
 }
@@ -57,10 +57,10 @@ inline Times times_of(int repetitions, const std::function<void()>& work) {
 /// Runs `work` so many times and prints one line of JSON of its times.
 inline void report_times(const std::string& name, int repetitions, const std::function<void()>& work) {
   const Times times = times_of(repetitions, work);
-  fmt::print(
-      "{{\"name\": \"{}\", \"repetitions\": {}, \"min_s\": {:.6f}, \"median_s\": {:.6f}, \"max_s\": {:.6f}, "
-      "\"processor_s\": {:.6f}}}\n",
-      name, repetitions, times.least, times.median, times.most, times.processor);
+  std::printf(
+      "{\"name\": \"%s\", \"repetitions\": %d, \"min_s\": %.6f, \"median_s\": %.6f, \"max_s\": %.6f, "
+      "\"processor_s\": %.6f}\n",
+      name.c_str(), repetitions, times.least, times.median, times.most, times.processor);
 }
 
 }  // namespace noema

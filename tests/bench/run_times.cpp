@@ -4,6 +4,7 @@
 //   run_times first-level BOLD MASK EVENTS REPETITIONS OUT  smoothed by 6 mm, AR(1), Glover's response, cosine drift of
 //                                                          100 s; OUT: float64 (V), z of 'a' minus 'b'
 // One line of JSON with the seconds, and one with the peak of memory above what the program needed to start, in MB.
+#include <fmt/format.h>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
